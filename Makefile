@@ -1,0 +1,59 @@
+# Each target does all it needs from a bare clone; `make help` lists them.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+DATA ?= marketplace
+READY := $(VENV)/.installed
+export PYTHONPATH := $(CURDIR)
+export UV_PYTHON_DOWNLOADS := never
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo up down status psql env lint test lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+install: $(READY) ## make .venv with the locked environment
+
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+	  || { echo "Trailguard needs Python 3.11 to 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try make PYTHON=python3.11 ..."; exit 2; }
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	@$(RUN) -m uv --version >/dev/null 2>&1 || $(RUN) -m pip install --quiet --disable-pip-version-check uv
+	$(RUN) -m uv pip install --quiet --compile-bytecode --require-hashes -r requirements.lock --python $(RUN)
+	@$(RUN) -m infra.local.openmp
+	@touch $@
+
+demo: $(READY) ## the whole journey; DATA=a shipped dataset, a descriptor or a folder
+	$(RUN) -m infra.local.demo --data $(DATA)
+
+up: $(READY) ## start PostgreSQL, MLflow and Airflow on loopback
+	$(RUN) -m infra.local up --data $(DATA)
+
+down: $(READY) ## stop them
+	$(RUN) -m infra.local down
+
+status: $(READY) ## what runs, where, since when
+	$(RUN) -m infra.local status
+
+psql: $(READY) ## a SQL shell as the analyst
+	$(RUN) -m infra.local psql
+
+env: $(READY) ## generate .env for docker compose; DATA=the folder with your files
+	$(RUN) -m infra.local env-file --data $(DATA)
+
+lint: $(READY) ## ruff
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+test: $(READY) ## every tier, and how many tests ran in each
+	$(RUN) -m tests.run
+
+lock: $(READY) ## resolve requirements.lock anew from pyproject.toml
+	$(RUN) -m uv pip compile --universal --python-version 3.11 --no-header --no-emit-index-url --no-annotate --generate-hashes \
+	  --extra dev --quiet pyproject.toml -o requirements.lock
+
+clean: ## stop everything and remove all state
+	@test ! -x $(RUN) || $(RUN) -m infra.local down --all
+	rm -rf .trailguard

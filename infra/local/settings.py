@@ -1,0 +1,25 @@
+"""<home>/stack.json: what a later `up` must find again."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Settings:
+    """ports: service -> port. variables: environment beside our own. prepared: schema -> version it stands at."""
+
+    ports: dict[str, int] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+    prepared: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, home: Path) -> "Settings":
+        file = home / "stack.json"
+        return cls(**json.loads(file.read_text())) if file.exists() else cls()
+
+    def save(self, home: Path) -> None:
+        unfinished = home / ".stack.json"
+        unfinished.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        os.replace(unfinished, home / "stack.json")

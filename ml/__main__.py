@@ -1,0 +1,27 @@
+"""`python -m ml STAGE`: every stage of the journey as a command."""
+
+import sys
+
+from ml.commands import ingest, promote, score, train
+from ml.commands.stage import new_app
+from ml.errors import TrailguardError
+
+app = new_app(
+    "Trailguard's stages, from raw events to published flags.\n\n"
+    "Exit status: 0 done, 2 wrong usage, 3 refused (a gate or a contract said no), 4 an input is absent, 1 a bug."
+)
+for part in (ingest, train, promote, score):
+    app.registered_commands += part.app.registered_commands
+
+
+def main() -> None:
+    """Runs one stage and exits with its ExitCode."""
+    try:
+        app(prog_name="python -m ml")
+    except TrailguardError as error:
+        print(error, file=sys.stderr)  # noqa: T201 (the stage's answer to whoever started it)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

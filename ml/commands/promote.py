@@ -1,0 +1,77 @@
+"""Stages that decide whether the challenger becomes the champion."""
+
+from typing import Annotated
+
+import typer
+
+from ml.commands.stage import DagRunId, Version, new_app, stage
+from ml.contracts.intervals import parse_time
+from ml.settings import settings
+
+app = new_app()
+
+
+@stage(app)
+def check_gate() -> dict:
+    """Measure challenger and champion on the challenger's frozen test slice; refuse a challenger that does harm."""
+    from ml.evaluation.gates import check_gates, describe_gates, require_open
+    from ml.evaluation.rivals import compare_rivals
+    from ml.registry.model_registry import CHALLENGER, CHAMPION, ModelRegistry
+    from ml.training.snapshot import Snapshot
+
+    chosen = settings()
+    registry = ModelRegistry(chosen.mlflow_tracking_uri, chosen.model_name)
+    version, champion = registry.version_of(CHALLENGER), registry.find_version(CHAMPION)
+    bundles = {name: registry.fetch(v, chosen.lake / "models") for name, v in _rivals(version, champion).items()}
+    as_of = parse_time(registry.tags(version)["as_of"])
+    snapshot = Snapshot.load(chosen.lake / "training" / f"as_of={as_of.date().isoformat()}")
+    snapshot.require(registry.tags(version)["snapshot_fingerprint"])
+    test = snapshot.slice("test")
+    results = check_gates(compare_rivals(bundles, test))
+    require_open(results)
+    return {
+        "version": version,
+        "champion": champion,
+        "results": [result.to_dict() for result in results],
+        "report": describe_gates(results, version=version, champion=champion, users=len(test)),
+    }
+
+
+@stage(app)
+def promote_model(
+    version: Version,
+    approved_by: Annotated[str, typer.Option(help="Who decided.")],
+    reason: Annotated[str, typer.Option(help="Why, for the ledger.")] = "passed the gate and was approved",
+    gate_results: Annotated[str, typer.Option(help="What the gate measured, as JSON.")] = "[]",
+    dag_run_id: DagRunId = "",
+) -> dict:
+    """Write the promotion ledger and point the alias `champion` at the version."""
+    import json
+
+    from ml.registry.ledger import Promotion, PromotionLedger
+    from ml.registry.model_registry import CHAMPION, ModelRegistry
+
+    chosen = settings()
+    registry = ModelRegistry(chosen.mlflow_tracking_uri, chosen.model_name)
+    before = registry.find_version(CHAMPION)
+    if before == version:
+        return {"version": version, "moved": False}
+    # The ledger comes first: a move that dies half-way is finished by the next attempt, and never goes unrecorded.
+    PromotionLedger(chosen.database_url).record(
+        Promotion(
+            model_name=chosen.model_name,
+            alias=CHAMPION,
+            from_version=before,
+            to_version=version,
+            decided_by=approved_by,
+            reason=reason,
+            gate_results=json.loads(gate_results),
+            dag_run_id=dag_run_id or None,
+        )
+    )
+    registry.move_alias(CHAMPION, version)
+    return {"version": version, "moved": True, "from": before}
+
+
+def _rivals(version: str, champion: str | None) -> dict[str, str]:
+    return {"challenger": version} | ({"champion": champion} if champion else {})

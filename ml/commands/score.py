@@ -1,0 +1,119 @@
+"""Stages that score an interval and publish its flags."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ml.commands.stage import DagRunId, End, Start, Version, new_app, stage
+from ml.contracts.intervals import Interval
+from ml.settings import settings
+
+if TYPE_CHECKING:
+    from ml.scoring.score_lake import ScoreLake
+
+app = new_app()
+
+
+@stage(app)
+def plan_shards(start: Start, end: End) -> dict:
+    """Find the champion, fetch it, and cut the interval's users into shards."""
+    from ml.registry.model_registry import CHAMPION, ModelRegistry
+    from ml.scoring.score_lake import Plan
+    from ml.scoring.shards import count_shards, count_users
+
+    chosen, interval = settings(), Interval.parse(start, end)
+    registry = ModelRegistry(chosen.mlflow_tracking_uri, chosen.model_name)
+    version = registry.version_of(CHAMPION)
+    registry.fetch(version, chosen.lake / "models")
+    users = count_users(chosen.lake / "events", interval)
+    plan = Plan(chosen.model_name, version, users, count_shards(users, chosen.users_per_shard))
+    _scores().write_plan(interval, plan)
+    common = {"start": start, "end": end, "version": version, "of": plan.of}
+    return {"users": users, "shards": [{"shard": shard, **common} for shard in range(plan.of)]}
+
+
+@stage(app)
+def score_shard(
+    start: Start,
+    end: End,
+    version: Version,
+    shard: Annotated[int, typer.Option(min=0, help="Which shard.")] = 0,
+    of: Annotated[int, typer.Option(min=1, help="Of how many.")] = 1,
+) -> dict:
+    """Score one shard of the interval's users."""
+    from ml.scoring.scorer import Scorer
+    from ml.scoring.shards import score_shard as score
+
+    chosen, interval = settings(), Interval.parse(start, end)
+    began = time.perf_counter()
+    scores = score(
+        Scorer.load(_bundle(version)),
+        chosen.lake / "events",
+        interval,
+        (shard, of),
+        model=(chosen.model_name, version),
+        memory_limit=chosen.memory_limit,
+    )
+    seconds = round(time.perf_counter() - began, 3)
+    path = _scores().write_shard(interval, version, (shard, of), scores, seconds)
+    return {"version": version, "users": scores.num_rows, "seconds": seconds, "path": path}
+
+
+@stage(app)
+def decide_flags(start: Start, end: End, version: Version) -> dict:
+    """Choose the users to flag and measure the reasons for each."""
+    from ml.explanation.explain import explain_users, read_reference
+    from ml.flags.decide import decide_flags as decide
+    from ml.flags.decide import flag_rows
+    from ml.flags.operating_point import read_threshold
+    from ml.scoring.scorer import Scorer
+    from ml.sequences.build import build_sequences
+
+    chosen, interval, bundle = settings(), Interval.parse(start, end), _bundle(version)
+    threshold = read_threshold(bundle, chosen.model_name, version)
+    scores = _scores().read(interval, version)
+    flagged = decide(scores, threshold=threshold.value, alert_budget=chosen.alert_budget)
+    scorer = Scorer.load(bundle)
+    sequences = build_sequences(
+        chosen.lake / "events",
+        before=interval.end,
+        window=scorer.featurizer.window,
+        users=flagged["user_id"].combine_chunks(),
+        memory_limit=chosen.memory_limit,
+    )
+    reasons = explain_users(scorer, sequences, read_reference(bundle))
+    path = _scores().write_flags(interval, version, flag_rows(flagged, reasons, threshold))
+    return {"version": version, "scored": scores.num_rows, "flagged": flagged.num_rows, "path": path}
+
+
+@stage(app)
+def publish_flags(start: Start, end: End, version: Version, dag_run_id: DagRunId = "") -> dict:
+    """Swap the interval's flags in, and clear what no longer holds."""
+    from dataclasses import asdict
+    from datetime import timedelta
+
+    from ml.contracts.flags import FLAG_SCHEMA
+    from ml.flags.decide import sign_flags
+    from ml.flags.operating_point import read_threshold
+    from ml.flags.scored import describe_run, scored_below
+    from ml.flags.store import FlagStore
+
+    chosen, interval, lake = settings(), Interval.parse(start, end), _scores()
+    threshold = read_threshold(_bundle(version), chosen.model_name, version)
+    store = FlagStore(chosen.database_url, timedelta(days=chosen.flag_expiry_days))
+    store.record_threshold(threshold)
+    run = describe_run(lake, interval, threshold, dag_run_id or None)
+    flags = sign_flags(lake.read_flags(interval, version, FLAG_SCHEMA), dag_run_id or None)
+    return {"version": version, **asdict(store.publish(run, flags, scored_below(lake)))}
+
+
+def _scores() -> "ScoreLake":
+    from ml.scoring.score_lake import ScoreLake
+
+    return ScoreLake(settings().lake / "scores")
+
+
+def _bundle(version: str) -> Path:
+    return settings().lake / "models" / settings().model_name / version

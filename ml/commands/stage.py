@@ -1,0 +1,32 @@
+"""What the commands share: typed arguments and the JSON line at the end."""
+
+import functools
+import json
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+Start = Annotated[str, typer.Option(help="Start of the interval, ISO 8601, UTC where no zone is given.")]
+End = Annotated[str, typer.Option(help="End of the interval, itself outside it.")]
+AsOf = Annotated[str, typer.Option(help="Nothing that was not known before this moment is used.")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
+Version = Annotated[str, typer.Option(help="Version of the registered model.")]
+DagRunId = Annotated[str, typer.Option(help="The DAG run this belongs to, for the records.")]
+
+
+def new_app(text: str = "") -> typer.Typer:
+    return typer.Typer(help=text, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+def stage(app: typer.Typer) -> Callable[[Callable[..., dict]], Callable[..., None]]:
+    """Makes a function that returns facts a command that prints them as JSON on its last line."""
+
+    def register(function: Callable[..., dict]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def command(*args: object, **kwargs: object) -> None:
+            typer.echo(json.dumps(function(*args, **kwargs), default=str))
+
+        return app.command()(command)
+
+    return register

@@ -1,0 +1,172 @@
+"""Stages that train, calibrate, judge and register a model as of a day."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ml.commands.stage import AsOf, DagRunId, Seed, new_app, stage
+from ml.contracts.intervals import parse_time
+from ml.settings import settings
+
+if TYPE_CHECKING:
+    from ml.training.snapshot import Snapshot
+
+app = new_app()
+
+
+@stage(app)
+def take_snapshot(as_of: AsOf) -> dict:
+    """Freeze what was known then: matured users, their trails and labels, cut into slices of time."""
+    from datetime import timedelta
+
+    from ml.commands.ingest import descriptor
+    from ml.ingest.label_store import LabelStore
+    from ml.training.snapshot import make_snapshot
+
+    chosen, found, moment = settings(), descriptor(), parse_time(as_of)
+    snapshot = make_snapshot(
+        chosen.lake / "events",
+        LabelStore(chosen.database_url).known_at(moment),
+        as_of=moment,
+        label_delay=timedelta(days=found.label_delay_days),
+        window=chosen.window,
+        extras=found.extras,
+        out=_folder(as_of),
+        memory_limit=chosen.memory_limit,
+    )
+    return {"fingerprint": snapshot.fingerprint, "slices": snapshot.counts(), "folder": _folder(as_of)}
+
+
+@stage(app)
+def fit_model(as_of: AsOf, seed: Seed = 0) -> dict:
+    """Fit the causal GRU and the LightGBM baseline on the train slice; the validation slice says when to stop."""
+    from ml.training.config import TrainingConfig
+    from ml.training.train import train
+
+    return train(_folder(as_of), _bundle(as_of), TrainingConfig(), seed)
+
+
+@stage(app)
+def calibrate_scores(as_of: AsOf) -> dict:
+    """Fit logit -> probability on the days of the calibration slice's users."""
+    from ml.calibration.probability import fit_probability
+    from ml.evaluation.heldout import judged, read_heldout
+    from ml.evaluation.views import DAY
+
+    days = judged(read_heldout(_bundle(as_of)), "calibration", DAY)
+    calibration = fit_probability(days.logits, days.targets)
+    calibration.save(_bundle(as_of) / "calibration.json")
+    return {"method": calibration.method, "days": calibration.rows, "anomalous": calibration.anomalous}
+
+
+@stage(app)
+def choose_threshold(as_of: AsOf) -> dict:
+    """Choose the lowest threshold that keeps the precision floor within the alert budget, on the threshold slice."""
+    from ml.calibration.probability import ProbabilityCalibration
+    from ml.calibration.threshold import Policy, propose_candidates
+    from ml.calibration.threshold import choose_threshold as choose
+    from ml.evaluation.heldout import peaks, read_heldout
+
+    chosen, heldout = settings(), read_heldout(_bundle(as_of))
+    probability = ProbabilityCalibration.load(_bundle(as_of) / "calibration.json").probability
+    earlier, later = peaks(heldout, "calibration"), peaks(heldout, "threshold")
+    policy = Policy(chosen.precision_floor, chosen.confidence, chosen.alert_budget)
+    candidates = propose_candidates(probability(earlier.logits), policy.alert_budget)
+    choice = choose(probability(later.logits), later.targets, candidates, policy)
+    record = choice.record(parse_time(as_of).isoformat())
+    (_bundle(as_of) / "threshold.json").write_text(json.dumps(record, indent=1))
+    return {"value": choice.chosen.value, "guarantee": record["guarantee"], "lower_bound": choice.chosen.lower_bound}
+
+
+@stage(app)
+def evaluate_model(as_of: AsOf, seed: Seed = 0) -> dict:
+    """Judge the model and the baseline on the test slice, and draw the report."""
+    from ml.evaluation.evaluate import evaluate
+    from ml.evaluation.report import write_report
+
+    test = _snapshot(as_of).slice("test")
+    metrics = evaluate(_bundle(as_of), test, seed=seed)
+    (_bundle(as_of) / "metrics.json").write_text(json.dumps(metrics, indent=1))
+    write_report(_bundle(as_of), _report(as_of), test)
+    return {"users": len(test), "metrics": brief(metrics)}
+
+
+@stage(app)
+def evaluate_later(
+    as_of: AsOf,
+    until: Annotated[str, typer.Option(help="Labels observed before this moment count.")],
+    seed: Seed = 0,
+) -> dict:
+    """Judge a training on the users first seen after it, as far as their labels have matured."""
+    from datetime import timedelta
+
+    import pyarrow.compute as pc
+
+    from ml.commands.ingest import descriptor
+    from ml.evaluation.evaluate import evaluate
+    from ml.ingest.label_store import LabelStore
+    from ml.training.verdicts import know_users
+
+    chosen, found = settings(), descriptor()
+    users, sequences = know_users(
+        chosen.lake / "events",
+        LabelStore(chosen.database_url).known_at(parse_time(until)),
+        as_of=parse_time(until),
+        label_delay=timedelta(days=found.label_delay_days),
+        window=chosen.window,
+        memory_limit=chosen.memory_limit,
+    )
+    newcomers = users.filter(pc.greater_equal(users["first_event_time"], parse_time(as_of)))
+    metrics = evaluate(_bundle(as_of), sequences.of_users(newcomers["user_id"].combine_chunks()), seed=seed)
+    _report(as_of).mkdir(parents=True, exist_ok=True)
+    (_report(as_of) / "later.json").write_text(json.dumps(metrics, indent=1))
+    counts = {"users": newcomers.num_rows, "anomalous": pc.sum(newcomers["label"]).as_py()}
+    return counts | {"metrics": brief(metrics)}
+
+
+@stage(app)
+def register_challenger(as_of: AsOf, dag_run_id: DagRunId = "") -> dict:
+    """Log the training to MLflow and register its bundle under the alias `challenger`."""
+    from ml.registry.model_registry import ModelRegistry
+    from ml.registry.register import Training, register
+
+    chosen, snapshot = settings(), _snapshot(as_of)
+    training = Training(
+        as_of=snapshot.as_of.isoformat(),
+        fingerprint=snapshot.fingerprint,
+        snapshot=_folder(as_of).resolve(),
+        bundle=_bundle(as_of),
+        report=_report(as_of),
+        validations=sorted((chosen.lake / "validations").glob("*/*.json")),
+        example=snapshot.slice("train").of_users(snapshot.users["user_id"][:3].combine_chunks()),
+    )
+    registry = ModelRegistry(chosen.mlflow_tracking_uri, chosen.model_name)
+    return {"model": chosen.model_name, "version": register(registry, training, dag_run_id=dag_run_id)}
+
+
+def brief(metrics: dict) -> dict:
+    """model -> view -> metric -> value, without the intervals."""
+    return {
+        model: {view: {name: e["value"] for name, e in found.items()} for view, found in views.items()}
+        for model, views in metrics.items()
+    }
+
+
+def _folder(as_of: str) -> Path:
+    return settings().lake / "training" / f"as_of={parse_time(as_of).date().isoformat()}"
+
+
+def _bundle(as_of: str) -> Path:
+    return _folder(as_of) / "bundle"
+
+
+def _report(as_of: str) -> Path:
+    return _folder(as_of) / "report"
+
+
+def _snapshot(as_of: str) -> "Snapshot":
+    from ml.training.snapshot import Snapshot
+
+    return Snapshot.load(_folder(as_of))

@@ -1,0 +1,79 @@
+"""The flag contract: decisions about users and events, the run that made them and the threshold it used."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import pyarrow as pa
+
+from ml.contracts.events import TIME
+from ml.contracts.intervals import Interval
+
+VERSION = 1
+
+
+class State(StrEnum):
+    """What a flag does."""
+
+    ACTIVE = "active"  # the recommender sees it
+    SHADOW = "shadow"  # flagged by a challenger alone: recorded, never acted on
+    CLEARED = "cleared"  # flagged earlier, below the threshold in this interval; derived, never handed in
+
+
+_DECISION = [
+    pa.field("interval_start", TIME, nullable=False),
+    pa.field("interval_end", TIME, nullable=False),
+    pa.field("state", pa.string(), nullable=False),  # State
+    pa.field("score", pa.float64(), nullable=False),  # calibrated probability of being anomalous, in [0, 1]
+    pa.field("threshold", pa.float64(), nullable=False),  # of the same unit
+    pa.field("rank", pa.int32()),  # 1 is the most anomalous of the interval; absent for cleared rows
+    pa.field("reason_codes", pa.string(), nullable=False),  # JSON: [{"code", "contribution", "value", "typical"}, ...]
+    pa.field("model_name", pa.string(), nullable=False),
+    pa.field("model_version", pa.string(), nullable=False),
+    pa.field("threshold_id", pa.string(), nullable=False),
+    pa.field("label_as_of", TIME, nullable=False),  # labels observed before it trained the model
+    pa.field("dag_run_id", pa.string()),
+]
+
+# What a run hands in. The store adds expires_at and published_at.
+FLAG_SCHEMA = pa.schema([pa.field("user_id", pa.string(), nullable=False), *_DECISION])
+EVENT_FLAG_SCHEMA = pa.schema(
+    [
+        pa.field("event_id", pa.string(), nullable=False),
+        pa.field("user_id", pa.string(), nullable=False),
+        pa.field("event_time", TIME, nullable=False),
+        *_DECISION,
+    ]
+)
+NO_REASONS = "[]"
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """An operating point of one model version; the same id always means the same threshold."""
+
+    threshold_id: str
+    model_name: str
+    model_version: str
+    value: float  # calibrated score, in [0, 1]
+    method: str  # how it was chosen
+    guarantee: str  # what is promised, for example "precision >= 0.9"
+    confidence: float | None  # probability with which the guarantee holds
+    calibration_data: dict[str, object]  # which users it was chosen on
+    valid_from: datetime  # the as_of of the training that chose it
+
+
+@dataclass(frozen=True)
+class ScoringRun:
+    """One interval scored by the acting model version."""
+
+    interval: Interval
+    model_name: str
+    model_version: str
+    threshold_id: str
+    threshold: float
+    label_as_of: datetime
+    users_scored: int
+    duration: timedelta
+    score_quantiles: dict[str, float] = field(default_factory=dict)  # {"p50": 0.01, ...}
+    dag_run_id: str | None = None

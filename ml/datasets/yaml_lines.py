@@ -1,0 +1,113 @@
+"""Reads a YAML file as plain text values and remembers on which line each stands.
+
+Every scalar stays the text that was written, so a column called `on`, a value `no` or an id `007` means itself; whoever
+validates the document turns text into numbers and dates. Aliases and tags are refused: a descriptor needs neither, and
+an alias can make a small file expand without bound.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from ml.errors import ExitCode, TrailguardError
+
+_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp"))
+MAX_DEPTH = 20  # the parser's time grows with the square of it
+_NULL = "tag:yaml.org,2002:null"
+
+
+class YamlInvalid(TrailguardError):
+    """A YAML file cannot be read.
+
+    Mend the file at the line and column named above.
+    """
+
+    exit_code = ExitCode.USAGE
+
+
+@dataclass(frozen=True)
+class LocatedYaml:
+    """value: dicts, lists, text and None only. where: finds the place of any part of it."""
+
+    path: Path
+    value: object
+    root: yaml.Node
+
+    def where(self, location: Sequence[str | int], *, key: bool = False) -> str:
+        """`file:line:column` of the value at that location, or of its key.
+
+        Where the document holds no such part, of the deepest one around it.
+        """
+        node, name = self.root, self.root
+        for step in location:
+            found = _step(node, step)
+            if found is None:
+                break
+            name, node = found
+        mark = (name if key else node).start_mark
+        return f"{self.path}:{mark.line + 1}:{mark.column + 1}"
+
+
+def read_yaml(path: Path) -> LocatedYaml:
+    """Reads one document. Raises YamlInvalid for anything but mappings, lists and scalars with distinct text keys."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        _refuse_expansion(path, text)
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise YamlInvalid(where=f"{path}:1:1", problem=str(error) or type(error).__name__) from None
+    except yaml.MarkedYAMLError as error:
+        hint = ": put it in quotes" if "cannot start any token" in (error.problem or "") else ""
+        raise _invalid(path, error.problem_mark or error.context_mark, f"{error.problem}{hint}") from None
+    except yaml.YAMLError as error:
+        raise YamlInvalid(where=f"{path}:1:1", problem=str(error)) from None
+    if root is None:
+        raise YamlInvalid(where=f"{path}:1:1", problem="the file is empty")
+    return LocatedYaml(path, _plain(path, root), root)
+
+
+def _refuse_expansion(path: Path, text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise _invalid(
+                path,
+                event.start_mark,
+                f"the alias *{event.anchor} is not allowed: put text that begins with * in quotes",
+            )
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise _invalid(path, event.start_mark, f"nested more than {MAX_DEPTH} deep")
+
+
+def _plain(path: Path, node: yaml.Node) -> object:
+    if isinstance(node, yaml.ScalarNode):
+        if node.tag not in _TAGS:
+            raise _invalid(path, node.start_mark, f"the tag {node.tag} is not allowed")
+        return None if node.tag == _NULL else node.value
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(path, item) for item in node.value]
+    plain = {}
+    for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise _invalid(path, key.start_mark, "a key must be text")
+        if key.value in plain:
+            raise _invalid(path, key.start_mark, f"the key {key.value!r} stands here a second time")
+        plain[key.value] = _plain(path, value)
+    return plain
+
+
+def _step(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:
+    """Key and value."""
+    if isinstance(node, yaml.MappingNode):
+        return next(((key, value) for key, value in node.value if key.value == step), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step], node.value[step]
+    return None
+
+
+def _invalid(path: Path, mark: yaml.Mark | None, problem: str | None) -> YamlInvalid:
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    return YamlInvalid(where=f"{path}:{line}:{column}", problem=problem)

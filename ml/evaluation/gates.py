@@ -1,0 +1,81 @@
+"""What a challenger must show before a person is asked: limits as data, measured on one frozen test slice."""
+
+from dataclasses import asdict, dataclass
+
+from ml.errors import TrailguardError
+from ml.evaluation.metrics import Estimate
+
+
+class GateClosed(TrailguardError):
+    """The challenger does not pass the gate, so nobody is asked to promote it.
+
+    The champion stays. Train again with more or later data, or look at the test slice in the training's report.
+    """
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A limit. of: "challenger", or "challenger - champion" where a champion exists.
+
+    bound: which end of the 95 % interval must reach the limit: `low` asks for proof, `high` refuses proven harm.
+    """
+
+    name: str
+    of: str
+    metric: str
+    bound: str
+    limit: float
+
+
+GATES = (
+    Gate("ranks better than chance", "challenger", "roc_auc", "low", 0.5),
+    Gate("ranks no worse than the champion", "challenger - champion", "roc_auc", "high", 0.0),
+    Gate("finds no less than the champion", "challenger - champion", "average_precision", "high", 0.0),
+)
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """A gate held against the figures."""
+
+    gate: Gate
+    estimate: Estimate
+    passed: bool
+
+    def to_dict(self) -> dict:
+        return {"gate": asdict(self.gate), "estimate": asdict(self.estimate), "passed": self.passed}
+
+
+def check_gates(figures: dict[str, dict[str, Estimate]]) -> list[GateResult]:
+    """Every gate whose figures there are: without a champion, the relative ones do not apply.
+
+    figures: from compare_models over "challenger" and, where there is one, "champion".
+    """
+    applying = [gate for gate in GATES if gate.of in figures]
+    found = [(gate, figures[gate.of][gate.metric]) for gate in applying]
+    return [GateResult(gate, estimate, getattr(estimate, gate.bound) >= gate.limit) for gate, estimate in found]
+
+
+def require_open(results: list[GateResult]) -> None:
+    """Raises GateClosed, naming each gate that did not pass with its figure."""
+    closed = {result.gate.name: asdict(result.estimate) for result in results if not result.passed}
+    if closed:
+        raise GateClosed(closed=closed)
+
+
+def describe_gates(results: list[GateResult], *, version: str, champion: str | None, users: int) -> str:
+    """Markdown for the person who decides."""
+    lines = [
+        f"Version **{version}** against "
+        + (f"the champion, version **{champion}**," if champion else "no champion")
+        + f" on the same {users} users of the frozen test slice, whole trails.",
+        "",
+        "| gate | figure | 95 % interval | passed |",
+        "| --- | --- | --- | --- |",
+    ]
+    for result in results:
+        e = result.estimate
+        mark = "yes" if result.passed else "no"
+        figure = f"{result.gate.of}, {result.gate.metric}"
+        lines.append(f"| {result.gate.name} ({figure}) | {e.value:.4f} | {e.low:.4f} to {e.high:.4f} | {mark} |")
+    return "\n".join(lines)

@@ -1,0 +1,85 @@
+"""Pictures of a training, where one would look rather than read."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from sklearn.metrics import precision_recall_curve, roc_curve
+
+BINS = 10
+INK = ("#1f5fa8", "#c2571a")
+
+
+def plot_report(
+    folder: Path,
+    *,
+    scores: dict[str, np.ndarray],
+    probability: np.ndarray,
+    targets: np.ndarray,
+    threshold: float,
+    curves: dict,
+) -> None:
+    """Writes roc.png, precision_recall.png, reliability.png and training.png.
+
+    scores: model -> (users,). probability: our calibrated scores. threshold: the operating point on them.
+    curves: loss and validation_loss, one entry for each epoch.
+    """
+    _save(folder / "roc.png", _roc, scores, targets)
+    _save(folder / "precision_recall.png", _precision_recall, scores, targets, probability, threshold)
+    _save(folder / "reliability.png", _reliability, probability, targets)
+    _save(folder / "training.png", _training, curves)
+
+
+def _save(path: Path, draw: Callable[..., None], *facts: object) -> None:
+    figure, axes = plt.subplots(figsize=(5, 4), dpi=120)
+    draw(axes, *facts)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    figure.savefig(path)
+    plt.close(figure)
+
+
+def _roc(axes: Axes, scores: dict[str, np.ndarray], targets: np.ndarray) -> None:
+    for (model, given), ink in zip(scores.items(), INK, strict=True):
+        false_positive, true_positive, _ = roc_curve(targets, given)
+        axes.plot(false_positive, true_positive, color=ink, label=model)
+    axes.plot([0, 1], [0, 1], color="0.8", zorder=0)
+    axes.set(xlabel="good users flagged", ylabel="anomalous users flagged", title="ROC, test slice, whole trails")
+    axes.legend(frameon=False)
+
+
+def _precision_recall(
+    axes: Axes, scores: dict[str, np.ndarray], targets: np.ndarray, probability: np.ndarray, threshold: float
+) -> None:
+    for (model, given), ink in zip(scores.items(), INK, strict=True):
+        precision, recall, _ = precision_recall_curve(targets, given)
+        axes.plot(recall, precision, color=ink, label=model)
+    flagged = probability >= threshold
+    if flagged.any():
+        point = targets[flagged].sum() / targets.sum(), targets[flagged].mean()
+        axes.plot(*point, "o", color=INK[0], label=f"threshold {threshold:.3f}")
+    axes.set(xlabel="recall", ylabel="precision", ylim=(0, 1.02), title="Precision and recall, test slice")
+    axes.legend(frameon=False)
+
+
+def _reliability(axes: Axes, probability: np.ndarray, targets: np.ndarray) -> None:
+    parts = np.array_split(np.argsort(probability), BINS)
+    stated = [probability[part].mean() for part in parts if len(part)]
+    observed = [targets[part].mean() for part in parts if len(part)]
+    axes.plot([0, 1], [0, 1], color="0.8", zorder=0)
+    axes.plot(stated, observed, "o-", color=INK[0])
+    axes.set(xlabel="stated probability", ylabel="observed share", title="Reliability, test slice")
+
+
+def _training(axes: Axes, curves: dict) -> None:
+    epochs = range(1, len(curves["loss"]) + 1)
+    axes.plot(epochs, curves["loss"], color=INK[1], label="training")
+    axes.plot(epochs, curves["validation_loss"], color=INK[0], label="validation")
+    axes.axvline(curves["best_epoch"] + 1, color="0.8", zorder=0)
+    axes.set(xlabel="epoch", ylabel="loss, nats", title="Training")
+    axes.legend(frameon=False)

@@ -1,0 +1,172 @@
+"""The flag store: publishes an interval's decisions by swapping its partition."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+import psycopg2
+import pyarrow as pa
+import pyarrow.compute as pc
+from psycopg2 import errors
+from psycopg2.extensions import cursor
+
+from ml.contracts.flags import EVENT_FLAG_SCHEMA, FLAG_SCHEMA, ScoringRun, State, Threshold
+from ml.errors import ExitCode, TrailguardError
+from ml.flags.check import check_flags
+from ml.flags.clearing import Published, ScoredBelow, clear_interval, clear_later, read_standing, with_expiry
+from ml.postgres import copy_rows, insert_row, replace_row, transaction
+
+PUBLISHER = 7_417_003  # the advisory lock that one publisher holds
+READERS_WAIT = "100ms"  # longest time for which a swap that waits its turn makes new readers wait
+PAUSES = [min(0.05 * 2**attempt, 2.0) for attempt in range(66)]  # seconds between attempts, two minutes in all
+STUCK = "10min"  # a publisher that is silent for so long inside its transaction loses it, and its lock
+
+
+class FlagsRefused(TrailguardError):
+    """PostgreSQL refused the flags, and nothing of them was published.
+
+    A constraint's name says which fact the flags contradict.
+    """
+
+
+class ReadersInTheWay(TrailguardError):
+    """A long query kept reading the flags, so the new ones could not be swapped in; the old ones stand.
+
+    End the query, or wait for its end, and publish again.
+    """
+
+    exit_code = ExitCode.ABSENT  # what is absent is a free moment: the stage is tried again later
+
+
+class ThresholdChanged(TrailguardError):
+    """A threshold is on record already, with other facts.
+
+    Thresholds never change: give the new one an id of its own.
+    """
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What publishing an interval did."""
+
+    active: int
+    shadow: int
+    cleared: int
+    cleared_later: int  # cleared rows written to later intervals, which follow from this one
+    copy_seconds: float
+    swap_seconds: float  # attempts and pauses included, from the first try to the commit
+
+
+class FlagStore:
+    """Publishes flags to PostgreSQL as trailguard_writer.
+
+    Args:
+        url: address of the trailguard database, libpq's or SQLAlchemy's.
+        expiry: for how long after its interval's end a flag counts.
+    """
+
+    def __init__(self, url: str, expiry: timedelta = timedelta(days=30)):
+        self.url = url
+        self.expiry = expiry
+
+    def record_threshold(self, threshold: Threshold) -> None:
+        """Records a threshold, before the first run that uses it; again is harmless. Raises ThresholdChanged."""
+        facts = asdict(threshold) | {"calibration_data": json.dumps(threshold.calibration_data)}
+        same = " AND ".join(f"{name} IS NOT DISTINCT FROM %({name})s" for name in facts)
+        with _refusals(), transaction(self.url) as rows:
+            insert_row(rows, "threshold", facts, "ON CONFLICT DO NOTHING")
+            rows.execute(f"SELECT FROM threshold WHERE {same}", facts)
+            if not rows.rowcount:
+                raise ThresholdChanged(threshold_id=threshold.threshold_id)
+
+    def publish(
+        self, run: ScoringRun, flags: pa.Table, scored_below: ScoredBelow, event_flags: pa.Table | None = None
+    ) -> Publication:
+        """Makes the flags those of the run's interval, in one transaction; readers see all of them or the old ones.
+
+        flags: FLAG_SCHEMA, states active and shadow; cleared rows are derived, here and in later intervals.
+        event_flags: EVENT_FLAG_SCHEMA; None: the interval has no flagged events.
+        scored_below: see ml.flags.clearing; asked about this run and about standing runs of later intervals.
+        Publishing again, late, in another order or beside another publisher leaves the same rows. A publisher that
+        dies leaves nothing behind: until the commit its table is visible to itself alone.
+        Raises FlagsMalformed, FlagsContradictRun, FlagsRefused, ReadersInTheWay.
+        """
+        flags = check_flags(flags, FLAG_SCHEMA, run)
+        events = EVENT_FLAG_SCHEMA.empty_table() if event_flags is None else event_flags
+        events = check_flags(events, EVENT_FLAG_SCHEMA, run)
+        now = Published(run, run.interval.end + self.expiry)
+        with _refusals(), transaction(self.url) as rows:
+            rows.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{STUCK}'")
+            rows.execute("SELECT pg_advisory_xact_lock(%s)", [PUBLISHER])
+            standing = read_standing(rows)
+            cleared = clear_interval(rows, standing, run, set(flags["user_id"].to_pylist()), scored_below)
+            later = clear_later(rows, standing, now, _users(flags, State.ACTIVE), scored_below)
+            started = time.perf_counter()
+            _stage(rows, "user_flag", now, pa.concat_tables([flags, cleared]))
+            if len(events):
+                _stage(rows, "event_flag", now, events)
+            copied = time.perf_counter()
+            _swap(rows, run.interval.start)
+            _record_run(rows, now, flags)
+        seconds = {"copy_seconds": copied - started, "swap_seconds": time.perf_counter() - copied}
+        counts = {state.value: len(_users(flags, state)) for state in (State.ACTIVE, State.SHADOW)}
+        return Publication(**counts, cleared=len(cleared), cleared_later=later, **seconds)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except (psycopg2.IntegrityError, psycopg2.DataError) as error:
+        found = error.diag
+        raise FlagsRefused(
+            table=found.table_name,
+            constraint=found.constraint_name,
+            said=found.message_primary,
+            row=found.message_detail,
+        ) from error
+
+
+def _users(flags: pa.Table, state: State) -> set[str]:
+    return set(flags.filter(pc.equal(flags["state"], state))["user_id"].to_pylist())
+
+
+def _stage(rows: cursor, parent: str, now: Published, flags: pa.Table) -> None:
+    rows.execute("SELECT stage_flags(%s, %s)", [parent, now.start])
+    # frozen: also a reader whose snapshot is older than the swap then finds the new rows, not an empty interval
+    copy_rows(rows, f"{parent}_staged", with_expiry(flags, now.expires_at), options=", FREEZE")
+
+
+def _swap(rows: cursor, start: datetime) -> None:
+    """Swaps both partitions. A swap must wait for the readers of the moment, and new readers queue behind it: so it
+    waits briefly, lets them pass, and tries again."""
+    for pause in PAUSES:
+        rows.execute(f"SAVEPOINT swap; SET LOCAL lock_timeout = '{READERS_WAIT}'")
+        try:
+            for parent in ("user_flag", "event_flag"):
+                rows.execute("SELECT swap_flags(%s, %s)", [parent, start])
+        except errors.LockNotAvailable:
+            rows.execute("ROLLBACK TO SAVEPOINT swap")
+            time.sleep(pause)
+        else:
+            return
+    raise ReadersInTheWay(interval_start=start.isoformat(), attempts=len(PAUSES))
+
+
+def _record_run(rows: cursor, now: Published, flags: pa.Table) -> None:
+    facts = {name: value for name, value in vars(now.run).items() if name != "interval"}
+    facts |= {
+        "interval_start": now.start,
+        "interval_end": now.run.interval.end,
+        "expires_at": now.expires_at,
+        "users_active": len(_users(flags, State.ACTIVE)),
+        "users_shadow": len(_users(flags, State.SHADOW)),
+        "score_quantiles": json.dumps(now.run.score_quantiles),
+        "stands": True,
+    }
+    rows.execute("UPDATE scoring_run SET stands = false WHERE stands AND interval_start = %s", [now.start])
+    key = ("interval_start", "model_name", "model_version")
+    replace_row(rows, "scoring_run", facts, key, clock="published_at")

@@ -1,0 +1,118 @@
+"""The baseline that a sequence model must beat: gradient-boosted trees on the same information.
+
+One LightGBM model for each view (after 3, 5, 10 events, and of the newest window). Its columns are the featurizer's
+columns at the last event (which hold every running aggregate) and, of the first STEPS events in view, the columns that
+belong to a single event.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+
+from ml.sequences.features import Featurizer, Steps
+
+STEPS = 10
+ROUNDS, PATIENCE = 2000, 60
+GRID = tuple(
+    {"num_leaves": leaves, "min_child_samples": samples, "learning_rate": 0.05}
+    for leaves, samples in ((7, 20), (15, 40), (31, 40), (63, 80))
+)
+FIXED = {
+    "objective": "binary",
+    "metric": "binary_logloss",
+    "feature_fraction": 0.5,
+    "bagging_fraction": 0.8,
+    "bagging_freq": 1,
+    "deterministic": True,
+    "num_threads": 1,  # the views are fitted side by side instead: on a busy machine threads that wait cost more
+    "force_row_wise": True,
+    "verbose": -1,
+}
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """models: view -> booster. chosen: view -> the parameters that the validation slice preferred."""
+
+    models: dict[str, lightgbm.Booster]
+    chosen: dict[str, dict[str, float]]
+
+    @classmethod
+    def fit(
+        cls,
+        training: Mapping[str, tuple[Steps, np.ndarray]],
+        validation: Mapping[str, tuple[Steps, np.ndarray]],
+        featurizer: Featurizer,
+        *,
+        seed: int,
+    ) -> "Baseline":
+        """Tries the grid for each view, with early stopping on the validation users.
+
+        training, validation: view -> the steps in view and the target of each user, (users,).
+        """
+        fixed = {**FIXED, "seed": seed}
+
+        def fit_view(view: str) -> tuple[lightgbm.Booster, dict[str, float]]:
+            (steps, targets), (held, known) = training[view], validation[view]
+            columns, held_columns = baseline_columns(steps, featurizer), baseline_columns(held, featurizer)
+            return _search((columns, targets), (held_columns, known), fixed)
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            fitted = dict(zip(training, pool.map(fit_view, training), strict=True))
+        return cls(
+            {view: model for view, (model, _) in fitted.items()}, {view: chosen for view, (_, chosen) in fitted.items()}
+        )
+
+    def predict(self, view: str, steps: Steps, featurizer: Featurizer) -> np.ndarray:
+        """float64 (users,): the probability of being anomalous, as seen at each user's last step in view."""
+        return self.models[view].predict(baseline_columns(steps, featurizer))
+
+    def save(self, folder: Path) -> None:
+        """Writes one text model for each view and baseline.json."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for view, model in self.models.items():
+            model.save_model(str(folder / f"{view}.partial"))
+            os.replace(folder / f"{view}.partial", folder / f"{view}.txt")
+        (folder / "baseline.partial").write_text(json.dumps(self.chosen, indent=1))
+        os.replace(folder / "baseline.partial", folder / "baseline.json")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Baseline":
+        """Reads what `save` wrote."""
+        chosen = json.loads((folder / "baseline.json").read_text())
+        return cls({view: lightgbm.Booster(model_file=str(folder / f"{view}.txt")) for view in chosen}, chosen)
+
+
+def baseline_columns(steps: Steps, featurizer: Featurizer) -> np.ndarray:
+    """float32 (users, columns): the last step whole, then the single-event columns of the first STEPS steps, nan where
+    a user has fewer."""
+    single = [index for index, name in enumerate(featurizer.numeric_names) if name in featurizer.single_event_names]
+    last = steps.offsets[1:] - 1
+    columns = [steps.numeric[last], steps.categorical[last]]
+    for position in range(min(STEPS, int(steps.lengths.max(initial=0)))):
+        present = steps.lengths > position
+        rows = np.where(present, steps.offsets[:-1] + position, 0)
+        step = np.concatenate([steps.numeric[rows][:, single], steps.categorical[rows]], axis=1)
+        columns.append(np.where(present[:, None], step, np.nan))
+    return np.concatenate(columns, axis=1, dtype=np.float32)
+
+
+def _search(
+    training: tuple[np.ndarray, np.ndarray], validation: tuple[np.ndarray, np.ndarray], fixed: dict[str, object]
+) -> tuple[lightgbm.Booster, dict[str, float]]:
+    """The booster of the grid with the lowest validation loss, and its parameters."""
+    data = lightgbm.Dataset(*training, params={"verbose": -1}, free_raw_data=False)
+    held = lightgbm.Dataset(*validation, reference=data, free_raw_data=False)
+    fitted = []
+    for parameters in GRID:
+        stopping = lightgbm.early_stopping(PATIENCE, verbose=False)
+        model = lightgbm.train({**fixed, **parameters}, data, ROUNDS, valid_sets=[held], callbacks=[stopping])
+        fitted.append((model.best_score["valid_0"]["binary_logloss"], model, parameters))
+    loss, best, parameters = min(fitted, key=lambda one: one[0])
+    return best, {**parameters, "rounds": best.best_iteration, "validation_loss": loss}

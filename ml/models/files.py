@@ -1,0 +1,70 @@
+"""A model as files: .keras for training on, .onnx for scoring without TensorFlow."""
+
+import os
+import warnings
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnxruntime
+
+from ml.errors import ExitCode, TrailguardError
+
+TOLERANCE = 1e-5
+
+
+class ExportDiffers(TrailguardError):
+    """The exported ONNX model does not compute what the Keras model computes.
+
+    The bundle is not written. Report it with the versions of keras, tf2onnx and onnxruntime.
+    """
+
+    exit_code = ExitCode.BUG
+
+
+def save_keras(model: keras.Model, path: Path) -> None:
+    """Writes the .keras archive."""
+    partial = path.with_name(f"partial-{path.name}")
+    model.save(partial)
+    os.replace(partial, path)
+
+
+def load_keras(path: Path) -> keras.Model:
+    """Reads a .keras archive in safe mode: no code from the file is run."""
+    return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+def export_onnx(model: keras.Model, path: Path) -> float:
+    """Writes the ONNX file, its inputs named as the model's, and returns the largest difference of a logit to Keras.
+
+    Raises ExportDiffers beyond TOLERANCE.
+    """
+    partial = path.with_name(f"partial-{path.name}")
+    model(_random_inputs(model, users=2, length=3, seed=0))  # the export wants a model that was called once
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tf2onnx warns about itself
+        model.export(partial, format="onnx", verbose=False)
+    difference = onnx_difference(model, partial)
+    if difference > TOLERANCE:
+        raise ExportDiffers(difference=difference, tolerance=TOLERANCE)
+    os.replace(partial, path)
+    return difference
+
+
+def onnx_difference(model: keras.Model, path: Path) -> float:
+    """The largest absolute difference of a logit between the two, over batches of varied size and length."""
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    differences = []
+    for seed, (users, length) in enumerate(((1, 1), (3, 2), (2, 7), (5, 64), (1, 200))):
+        inputs = _random_inputs(model, users, length, seed)
+        (exported,) = session.run(None, inputs)
+        differences.append(np.abs(exported - keras.ops.convert_to_numpy(model(inputs, training=False))).max())
+    return float(max(differences))
+
+
+def _random_inputs(model: keras.Model, users: int, length: int, seed: int) -> dict[str, np.ndarray]:
+    """Inputs such as training gives: standardised numbers, codes 0 (padding) and 1 (unknown)."""
+    rng = np.random.default_rng(seed)
+    numeric = rng.normal(size=(users, length, model.input["numeric"].shape[-1])).astype(np.float32)
+    categorical = rng.integers(0, 2, size=(users, length, model.input["categorical"].shape[-1]), dtype=np.int32)
+    return {"numeric": numeric, "categorical": categorical}

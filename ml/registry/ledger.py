@@ -1,0 +1,37 @@
+"""The promotion ledger: who moved which alias from which version to which, why, with which gate results."""
+
+import json
+from dataclasses import dataclass
+
+from ml.postgres import insert_row, transaction
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """One move of an alias. from_version: None where the alias pointed nowhere before."""
+
+    model_name: str
+    alias: str
+    from_version: str | None
+    to_version: str
+    decided_by: str
+    reason: str
+    gate_results: dict
+    dag_run_id: str | None
+
+
+class PromotionLedger:
+    """Meets the append-only table promotion_ledger as trailguard_writer.
+
+    Args:
+        url: address of the trailguard database, libpq's or SQLAlchemy's.
+    """
+
+    def __init__(self, url: str):
+        self.url = url
+
+    def record(self, promotion: Promotion) -> None:
+        """Appends one row; the same DAG run's second attempt appends nothing."""
+        facts = vars(promotion) | {"gate_results": json.dumps(promotion.gate_results)}
+        with transaction(self.url) as rows:
+            insert_row(rows, "promotion_ledger", facts, "ON CONFLICT DO NOTHING")

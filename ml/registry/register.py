@@ -1,0 +1,106 @@
+"""Everything a training left behind becomes one MLflow run and one version of the registered model."""
+
+import json
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+from pathlib import Path
+
+import mlflow
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.data.sources import LocalArtifactDatasetSource
+from mlflow.models.model import ModelInfo
+
+from ml.registry.digest import folder_digest
+from ml.registry.model_input import signature_of, to_model_input
+from ml.registry.model_registry import CHALLENGER, DIGEST_TAG, ModelRegistry
+from ml.sequences.sequences import Sequences
+
+CODE = Path(__file__).resolve().parents[1]  # the ml package
+MODEL_FILE = Path(__file__).with_name("pyfunc_model.py")
+SCORING_NEEDS = ("mlflow", "numpy", "pandas", "pyarrow", "duckdb", "onnxruntime", "scikit-learn", "pydantic")
+EXPERIMENT = "trailguard"
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training left behind.
+
+    as_of, fingerprint: of the snapshot. snapshot: its folder. bundle: the model's folder. report: curves and plots.
+    validations: result files of Great Expectations for the batches it used. example: a few users' sequences.
+    """
+
+    as_of: str
+    fingerprint: str
+    snapshot: Path
+    bundle: Path
+    report: Path
+    validations: list[Path]
+    example: Sequences
+
+
+def register(registry: ModelRegistry, training: Training, *, dag_run_id: str) -> str:
+    """Logs the training, registers its bundle, points the alias `challenger` at it and returns the version."""
+    mlflow.set_experiment(EXPERIMENT)
+    with mlflow.start_run(run_name=f"{registry.name} as of {training.as_of}"):
+        mlflow.set_tags({"dag_run_id": dag_run_id, "as_of": training.as_of, "code_sha256": folder_digest(CODE, "*.py")})
+        _log_dataset(training)
+        _log_outcome(training)
+        info = _log_model(registry.name, training)
+    version = str(info.registered_model_version)
+    tags = {
+        DIGEST_TAG: folder_digest(training.bundle),
+        "as_of": training.as_of,
+        "snapshot_fingerprint": training.fingerprint,
+    }
+    for name, value in tags.items():
+        registry.client.set_model_version_tag(registry.name, version, name, value)
+    registry.move_alias(CHALLENGER, version)
+    return version
+
+
+def _log_dataset(training: Training) -> None:
+    source = LocalArtifactDatasetSource(training.snapshot.as_uri())
+    mlflow.log_input(MetaDataset(source, name="snapshot", digest=training.fingerprint[:36]), context="training")
+
+
+def _log_outcome(training: Training) -> None:
+    """Parameters, curves, metrics with their intervals, plots and what was validated."""
+    facts, curves = (_read(training.bundle / name) for name in ("training.json", "curves.json"))
+    seconds = {f"seconds_{name}": took for name, took in facts.pop("seconds").items()}
+    mlflow.log_params(facts.pop("config") | seconds | facts)
+    for name in ("loss", "validation_loss"):
+        for epoch, value in enumerate(curves[name], start=1):
+            mlflow.log_metric(name, value, step=epoch)
+    mlflow.log_metrics(flat_metrics(_read(training.bundle / "metrics.json")))
+    mlflow.log_metrics(_read(training.report / "probabilities.json"))
+    mlflow.log_artifacts(str(training.report), "report")
+    for result in training.validations:
+        mlflow.log_artifact(str(result), f"validations/{result.parent.name}")
+
+
+def _read(path: Path) -> dict:
+    return json.loads(path.read_text())
+
+
+def flat_metrics(metrics: dict) -> dict[str, float]:
+    """model -> prefix -> metric -> {value, low, high} as names that MLflow takes, such as gru/10/roc_auc_low."""
+    return {
+        f"{model}/{prefix}/{name}" + ("" if bound == "value" else f"_{bound}"): number
+        for model, prefixes in metrics.items()
+        for prefix, found in prefixes.items()
+        for name, interval in found.items()
+        for bound, number in interval.items()
+    }
+
+
+def _log_model(name: str, training: Training) -> ModelInfo:
+    return mlflow.pyfunc.log_model(
+        name="model",
+        python_model=str(MODEL_FILE),
+        artifacts={"bundle": str(training.bundle)},
+        code_paths=[str(CODE)],
+        signature=signature_of(training.example),
+        input_example=to_model_input(training.example),
+        pip_requirements=[f"{package}=={installed(package)}" for package in SCORING_NEEDS],
+        registered_model_name=name,
+    )

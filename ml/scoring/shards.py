@@ -1,0 +1,77 @@
+"""An interval's users in shards: how many there are, and the scores of one of them."""
+
+import math
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from ml.contracts.intervals import Interval
+from ml.contracts.scores import SCORE_SCHEMA
+from ml.errors import InputAbsent
+from ml.scoring.scorer import Scorer
+from ml.sequences.build import stream_sequences
+from ml.sequences.sequences import Sequences
+
+
+def count_users(events: Path, interval: Interval) -> int:
+    """Users with an event in the interval. Raises InputAbsent where a day of it has no partition."""
+    partitions = [events / f"ds={day.ds}" for day in interval.days()]
+    for partition in partitions:
+        if not partition.is_dir():
+            raise InputAbsent(partition=partition)
+    files = [str(file) for partition in partitions for file in sorted(partition.glob("*.parquet"))]
+    query = "select count(distinct user_id) from read_parquet($files) where event_time >= $start and event_time < $end"
+    with duckdb.connect() as connection:
+        found = connection.execute(query, {"files": files, "start": interval.start, "end": interval.end})
+        return found.fetchone()[0]
+
+
+def count_shards(users: int, users_per_shard: int) -> int:
+    """At least one, so that an interval whose users all went away is scored and published too."""
+    return max(1, math.ceil(users / users_per_shard))
+
+
+def score_shard(
+    scorer: Scorer,
+    events: Path,
+    interval: Interval,
+    shard: tuple[int, int],
+    *,
+    model: tuple[str, str],
+    memory_limit: str,
+) -> pa.Table:
+    """Scores in SCORE_SCHEMA of the shard's users who did something in the interval, as of its end.
+
+    Args:
+        shard: (i, n), the i-th of n.
+        model: name and version, for the record.
+    """
+    parts = stream_sequences(
+        events,
+        before=interval.end,
+        window=scorer.featurizer.window,
+        active_in=interval,
+        shard=shard,
+        memory_limit=memory_limit,
+    )
+    return pa.concat_tables(_score_part(scorer, part, interval, model) for part in parts)
+
+
+def _score_part(scorer: Scorer, sequences: Sequences, interval: Interval, model: tuple[str, str]) -> pa.Table:
+    logits, scores = scorer.score_users(sequences)
+    count = len(sequences)
+    name, version = model
+    columns = {
+        "user_id": sequences.user_ids,
+        "interval_start": pa.repeat(pa.scalar(interval.start, SCORE_SCHEMA.field("interval_start").type), count),
+        "interval_end": pa.repeat(pa.scalar(interval.end, SCORE_SCHEMA.field("interval_end").type), count),
+        "logit": logits,
+        "score": scores,
+        "events": sequences.lengths.astype(np.int32),
+        "last_event_time": sequences.events["event_time"].take(pa.array(sequences.offsets[1:] - 1)),
+        "model_name": pa.repeat(name, count),
+        "model_version": pa.repeat(version, count),
+    }
+    return pa.table(columns).cast(SCORE_SCHEMA)

@@ -1,0 +1,202 @@
+"""The featurizer: sequences -> the model's inputs, with everything it must remember learned from training alone."""
+
+import json
+import os
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.contracts.events import Kind
+from ml.errors import TrailguardError
+from ml.sequences.behaviour import SINGLE_EVENT, describe_steps
+from ml.sequences.ragged import Ragged
+from ml.sequences.sequences import Sequences
+
+VERSION = 1
+PADDING, UNKNOWN = 0, 1  # codes of every categorical input; known values follow
+VOCABULARY = 64  # values remembered of a categorical column, the most frequent first
+SHARES = 16  # of those, how many get a running share of their own at most
+RARE = 5  # events: a value seen less often in training is unknown
+TEXT_BUCKETS = 64
+CLIP = 8.0  # standard deviations
+
+
+class ColumnAbsent(TrailguardError):
+    """The events lack a column that the model was trained on.
+
+    Declare it in the dataset descriptor and ingest the events again.
+    """
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The model's inputs, flat.
+
+    numeric: float32 (events, F), standardised, 0 where unknown.
+    categorical: int32 (events, C), at least 1.
+    offsets: int64 (users + 1,).
+    """
+
+    numeric: np.ndarray
+    categorical: np.ndarray
+    offsets: np.ndarray
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return np.diff(self.offsets)
+
+
+@dataclass(frozen=True)
+class Featurizer:
+    """Turns sequences into Steps. Fitted on training sequences; the same afterwards for training and for scoring.
+
+    extras: declared extra columns of the events.
+    window: events kept of each user.
+    vocabularies: categorical column -> its known values; the code of values[i] is i + 2.
+    shares: (column, value) pairs that get a running share.
+    means, scales: of each numeric feature in training. The keys, in this order, name Steps.numeric's columns but the
+        last ones, which say where a feature was unknown.
+    indicators: features with an "_unknown" column.
+    """
+
+    extras: dict[str, Kind]
+    window: int
+    vocabularies: dict[str, list[str]]
+    shares: list[tuple[str, str]]
+    means: dict[str, float]
+    scales: dict[str, float]
+    indicators: list[str]
+
+    @property
+    def numeric_names(self) -> list[str]:
+        """Names of Steps.numeric's columns."""
+        return [*self.means, *(f"{name}_unknown" for name in self.indicators)]
+
+    @property
+    def categorical_names(self) -> list[str]:
+        """Names of Steps.categorical's columns."""
+        return [*self.vocabularies, *_texts(self.extras)]
+
+    @property
+    def single_event_names(self) -> list[str]:
+        """Those of numeric_names that describe one event by itself rather than the trail so far."""
+        return [name for name in self.numeric_names if name in SINGLE_EVENT or name in self.extras or name == "amount"]
+
+    @property
+    def vocabulary_sizes(self) -> tuple[int, ...]:
+        """Codes of each categorical column, padding and unknown included."""
+        known = [len(values) + 2 for values in self.vocabularies.values()]
+        return (*known, *(TEXT_BUCKETS + 2 for _ in _texts(self.extras)))
+
+    def scaled(self, name: str, value: float) -> float:
+        """A natural value of a numeric feature as it stands in Steps.numeric."""
+        return float(np.clip((value - self.means[name]) / self.scales[name], -CLIP, CLIP))
+
+    @classmethod
+    def fit(cls, sequences: Sequences, *, extras: Mapping[str, Kind], window: int) -> "Featurizer":
+        """Learns vocabularies and scales; a feature that never varies in training is left out.
+
+        Raises ColumnAbsent.
+        """
+        _check_columns(sequences.events, extras)
+        frequent = {name: _frequent(sequences.events[name]) for name in _categoricals(extras)}
+        vocabularies = {name: values for name, values in frequent.items() if len(values) > 1 or name == "event_type"}
+        shares = [(name, value) for name, values in vocabularies.items() for value in values[:SHARES]]
+        described = _describe(sequences, extras, vocabularies, shares)
+        known = {name: values[~np.isnan(values)] for name, values in described.items()}
+        varying = [name for name, values in known.items() if len(values) and values.std() > 1e-6]
+        means = {name: float(known[name].mean()) for name in varying}
+        scales = {name: float(known[name].std()) for name in varying}
+        indicators = [name for name in varying if name in _optional(extras) and len(known[name]) < len(described[name])]
+        return cls(dict(extras), window, vocabularies, shares, means, scales, indicators)
+
+    def transform(self, sequences: Sequences) -> Steps:
+        """The inputs of every event. Raises ColumnAbsent where a declared extra is missing from the events."""
+        _check_columns(sequences.events, self.extras)
+        described = _describe(sequences, self.extras, self.vocabularies, self.shares)
+        numeric = np.empty((sequences.events.num_rows, len(self.numeric_names)), np.float32)
+        for index, (name, mean) in enumerate(self.means.items()):
+            scaled = np.clip((described[name] - mean) / self.scales[name], -CLIP, CLIP)
+            numeric[:, index] = np.nan_to_num(scaled)
+        for index, name in enumerate(self.indicators, start=len(self.means)):
+            numeric[:, index] = np.isnan(described[name])
+        coded = [_encode(sequences.events[name], values) for name, values in self.vocabularies.items()]
+        hashed = [_hash(sequences.events[name]) for name in _texts(self.extras)]
+        categorical = np.stack([*coded, *hashed], axis=1) if coded or hashed else np.empty((len(numeric), 0), np.int32)
+        return Steps(numeric, categorical, sequences.offsets)
+
+    def save(self, path: Path) -> None:
+        """Writes JSON."""
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps({"version": VERSION, **asdict(self)}, indent=1))
+        os.replace(partial, path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Featurizer":
+        """Reads what `save` wrote."""
+        saved = json.loads(path.read_text())
+        saved.pop("version")
+        saved["extras"] = {name: Kind(kind) for name, kind in saved["extras"].items()}
+        saved["shares"] = [tuple(pair) for pair in saved["shares"]]
+        return cls(**saved)
+
+
+def _categoricals(extras: Mapping[str, Kind]) -> list[str]:
+    return ["event_type", "channel", *(name for name, kind in extras.items() if kind is Kind.CATEGORICAL)]
+
+
+def _optional(extras: Mapping[str, Kind]) -> set[str]:
+    """Features of a single event, whose absence says something; an aggregate is absent only before its first value."""
+    numbers = {name for name, kind in extras.items() if kind is Kind.NUMERIC}
+    return {"gap", "item_visit", "amount", *numbers, *(f"{name}_length" for name in _texts(extras))}
+
+
+def _texts(extras: Mapping[str, Kind]) -> list[str]:
+    return [name for name, kind in extras.items() if kind is Kind.TEXT]
+
+
+def _check_columns(events: pa.Table, extras: Mapping[str, Kind]) -> None:
+    absent = [name for name in extras if name not in events.column_names]
+    if absent:
+        raise ColumnAbsent(columns=absent)
+
+
+def _frequent(column: pa.ChunkedArray) -> list[str]:
+    """The values seen at least RARE times, the most frequent first, ties in alphabetical order."""
+    counts = {entry["values"]: entry["counts"] for entry in column.drop_null().value_counts().to_pylist()}
+    ordered = sorted(counts, key=lambda value: (-counts[value], value))
+    return [value for value in ordered if counts[value] >= RARE][:VOCABULARY]
+
+
+def _encode(column: pa.ChunkedArray, values: list[str]) -> np.ndarray:
+    """int32 (events,): 1 for an absent or unknown value, i + 2 for values[i]."""
+    index = pc.index_in(column, value_set=pa.array(values, pa.string()))
+    return pc.fill_null(index, -1).to_numpy().astype(np.int32) + 2
+
+
+def _hash(column: pa.ChunkedArray) -> np.ndarray:
+    """int32 (events,): a text's bucket, the same on every machine; 1 where absent."""
+    encoded = column.combine_chunks().dictionary_encode()
+    buckets = [zlib.crc32(text.encode()) % TEXT_BUCKETS + 2 for text in encoded.dictionary.to_pylist()]
+    return np.append(np.asarray(buckets, np.int32), np.int32(UNKNOWN))[pc.fill_null(encoded.indices, -1).to_numpy()]
+
+
+def _describe(
+    sequences: Sequences,
+    extras: Mapping[str, Kind],
+    vocabularies: Mapping[str, list[str]],
+    shares: list[tuple[str, str]],
+) -> dict[str, np.ndarray]:
+    """The numeric features and the running share of each frequent categorical value."""
+    ragged = Ragged(sequences.offsets)
+    codes = {name: _encode(sequences.events[name], values) for name, values in vocabularies.items()}
+    described = describe_steps(sequences, extras)
+    for name, value in shares:
+        code = vocabularies[name].index(value) + 2
+        described[f"{name}_share={value}"] = ragged.mean(codes[name] == code)
+    return described

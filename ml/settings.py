@@ -1,0 +1,50 @@
+"""What a deployment decides: read once from the environment, frozen, passed down."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ml.errors import ExitCode, TrailguardError
+
+
+class SettingsInvalid(TrailguardError):
+    """A setting is missing or wrong.
+
+    Each is an environment variable; `python -m infra.local env` prints those of the running stack.
+    """
+
+    exit_code = ExitCode.USAGE
+
+
+class Settings(BaseSettings):
+    """Environment variables TRAILGUARD_*, in upper case."""
+
+    model_config = SettingsConfigDict(env_prefix="TRAILGUARD_", frozen=True, extra="forbid")
+
+    home: Path = Path(".trailguard/current")
+    dataset: str = "marketplace"  # a shipped descriptor's name, a descriptor's path or a folder
+    database_url: str = ""  # SQLAlchemy URL of the writer role
+    mlflow_tracking_uri: str = ""
+    model_name: str = "trailguard"
+    window: int = Field(64, ge=8)  # newest events of a user that the model sees
+    precision_floor: float = Field(0.9, gt=0, lt=1)  # of flags, at `confidence`
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    alert_budget: float = Field(0.2, gt=0, le=1)  # largest share of an interval's scored users that may be flagged
+    flag_expiry_days: int = Field(30, ge=1)
+    users_per_shard: int = Field(50_000, ge=1)
+    quarantine_limit: float = Field(0.05, ge=0, le=1)  # largest share of a batch's rows that may be quarantined
+    memory_limit: str = "2GB"  # of the sequence engine
+    lake: Path = Field(default_factory=lambda known: known["home"] / "lake")
+    data_docs: Path = Field(default_factory=lambda known: known["home"] / "data_docs")
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The process's settings. Raises SettingsInvalid, naming each variable that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = {f"TRAILGUARD_{'_'.join(map(str, item['loc'])).upper()}": item["msg"] for item in error.errors()}
+        raise SettingsInvalid(**wrong) from None

@@ -1,0 +1,178 @@
+"""The training snapshot: what was known at as_of, cut into slices of time, frozen and fingerprinted."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ml.contracts.events import Kind
+from ml.contracts.intervals import parse_time
+from ml.errors import InputAbsent, TrailguardError
+from ml.sequences.sequences import Sequences
+from ml.training.slices import DEFAULT_SHARES, SLICES, Shares, assign_slices
+from ml.training.verdicts import know_users
+
+VERSION = 1
+
+
+class SnapshotTooSmall(TrailguardError):
+    """Too few matured users are known to train on: every slice needs both good and anomalous ones.
+
+    Load a longer history, or shorten the label delay.
+    """
+
+
+class SnapshotReplaced(TrailguardError):
+    """The snapshot in the lake is not the one that the version was trained on: labels or events have changed since.
+
+    Train again as of the same moment, so that model and test slice belong together.
+    """
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Users and their events as they were known at as_of.
+
+    as_of, label_delay, window, extras, shares: how it was made.
+    users: user_id, slice, label (int8), kind, first_event_time, observed_at, anomalous_from; sorted by user_id.
+    sequences: both ends of each user's trail (see build_sequences), with `target`, int8: 1 once the user is anomalous.
+    fingerprint: sha256 over the content; the same data gives the same fingerprint.
+    """
+
+    as_of: datetime
+    label_delay: timedelta
+    window: int
+    extras: dict[str, Kind]
+    shares: Shares
+    users: pa.Table
+    sequences: Sequences
+    fingerprint: str = ""
+
+    def require(self, fingerprint: str) -> None:
+        """Raises SnapshotReplaced unless this is the snapshot of that fingerprint."""
+        if fingerprint != self.fingerprint:
+            raise SnapshotReplaced(as_of=self.as_of.isoformat(), wanted=fingerprint[:12], found=self.fingerprint[:12])
+
+    def slice(self, *names: str) -> Sequences:
+        """The sequences of the users in these slices."""
+        chosen = pc.is_in(self.users["slice"], value_set=pa.array(names))
+        return self.sequences.of_users(self.users["user_id"].filter(chosen).combine_chunks())
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Slice -> users and how many of them are anomalous."""
+        slices, labels = self.users["slice"].to_numpy(), self.users["label"].to_numpy()
+        return {
+            name: {"users": int((slices == name).sum()), "anomalous": int(labels[slices == name].sum())}
+            for name in SLICES
+        }
+
+    def save(self, folder: Path) -> None:
+        """Writes users.parquet, sequences.parquet and, last, snapshot.json."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, table in (("users", self.users), ("sequences", self.sequences.events)):
+            pq.write_table(table, folder / f"{name}.partial", compression="zstd")
+            os.replace(folder / f"{name}.partial", folder / f"{name}.parquet")
+        told = {
+            "version": VERSION,
+            "fingerprint": self.fingerprint,
+            **self.settings(),
+            "slices": self.counts(),
+            "events": self.sequences.events.num_rows,
+        }
+        (folder / "snapshot.partial").write_text(json.dumps(told, indent=1))
+        os.replace(folder / "snapshot.partial", folder / "snapshot.json")
+
+    def settings(self) -> dict[str, object]:
+        """How it was made, ready for JSON."""
+        return {
+            "as_of": self.as_of.isoformat(),
+            "label_delay_days": self.label_delay / timedelta(days=1),
+            "window": self.window,
+            "extras": self.extras,
+            "shares": asdict(self.shares),
+        }
+
+    @classmethod
+    def load(cls, folder: Path) -> "Snapshot":
+        """Reads what `save` wrote. Raises InputAbsent."""
+        if not (folder / "snapshot.json").exists():
+            raise InputAbsent(snapshot=folder)
+        told = json.loads((folder / "snapshot.json").read_text())
+        return cls(
+            as_of=parse_time(told["as_of"]),
+            label_delay=timedelta(days=told["label_delay_days"]),
+            window=told["window"],
+            extras={name: Kind(kind) for name, kind in told["extras"].items()},
+            shares=Shares(**told["shares"]),
+            users=pq.read_table(folder / "users.parquet"),
+            sequences=Sequences.of(pq.read_table(folder / "sequences.parquet")),
+            fingerprint=told["fingerprint"],
+        )
+
+
+def make_snapshot(
+    events: Path,
+    labels: pa.Table,
+    *,
+    as_of: datetime,
+    label_delay: timedelta,
+    window: int,
+    extras: Mapping[str, Kind],
+    out: Path,
+    shares: Shares = DEFAULT_SHARES,
+    memory_limit: str = "2GB",
+) -> Snapshot:
+    """Freezes what was known at as_of and writes it to `out`.
+
+    Only events before as_of and labels observed before it exist. A user takes part once matured, that is when their
+    first event is older than label_delay; a user whom no label calls anomalous by then counts as good. What an
+    anomalous user did after their label became known is left out: it is a consequence of the label (a blocked
+    account appeals), and would give it away.
+    Raises InputAbsent, SnapshotTooSmall.
+    """
+    users, sequences = know_users(
+        events, labels, as_of=as_of, label_delay=label_delay, window=window, memory_limit=memory_limit
+    )
+    first_event_time = users["first_event_time"].cast(pa.int64()).to_numpy()
+    slices = assign_slices(first_event_time, users["user_id"].to_numpy(), shares)
+    users = users.append_column("slice", pa.array(slices, pa.string()))
+    snapshot = Snapshot(as_of, label_delay, window, dict(extras), shares, users, sequences)
+    _check_size(snapshot)
+    snapshot = replace(snapshot, fingerprint=_fingerprint(snapshot))
+    snapshot.save(out)
+    return snapshot
+
+
+def _check_size(snapshot: Snapshot) -> None:
+    counts = snapshot.counts()
+    for name, count in counts.items():
+        if not 0 < count["anomalous"] < count["users"]:
+            raise SnapshotTooSmall(slice=name, **count, as_of=snapshot.as_of.isoformat())
+
+
+def _fingerprint(snapshot: Snapshot) -> str:
+    digest = hashlib.sha256(json.dumps(snapshot.settings(), sort_keys=True).encode())
+    for table in (snapshot.users, snapshot.sequences.events):
+        for name in table.column_names:
+            digest.update(name.encode())
+            for part in _content(table[name].combine_chunks()):
+                digest.update(part)
+    return digest.hexdigest()
+
+
+def _content(column: pa.Array) -> list[bytes]:
+    """A column's values as bytes that do not depend on how Arrow happens to hold them."""
+    known = np.packbits(pc.is_valid(column).to_numpy(zero_copy_only=False)).tobytes()
+    if pa.types.is_string(column.type):
+        lengths = pc.fill_null(pc.binary_length(column), 0).to_numpy().tobytes()
+        return [known, lengths, "".join(column.drop_null().to_pylist()).encode()]
+    values = column.cast(pa.float64() if pa.types.is_floating(column.type) else pa.int64())
+    return [known, pc.fill_null(values, 0).to_numpy().tobytes()]

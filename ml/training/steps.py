@@ -1,0 +1,64 @@
+"""What the model is fitted to: every step's inputs, target and weight."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from ml.evaluation.views import PREFIXES
+from ml.sequences.features import Featurizer, Steps
+from ml.sequences.sequences import Sequences
+from ml.training.snapshot import Snapshot
+
+BASE_WEIGHT = 0.02  # of a step at which nobody asks for a score
+
+
+@dataclass(frozen=True)
+class TargetedSteps:
+    """Each event with what the model should say there, and how much that matters.
+
+    steps: the inputs. targets: float32 (events,). closes_day: bool (events,).
+    open_weights, closed_weights: float32 (events,), of a step shown as it looked at its event, and as it looked once
+        its day was over; the latter is 0 where the day went on.
+    """
+
+    steps: Steps
+    targets: np.ndarray
+    closes_day: np.ndarray
+    open_weights: np.ndarray
+    closed_weights: np.ndarray
+
+
+def both_ends(snapshot: Snapshot, *slices: str) -> Sequences:
+    """The users' first windows and, of users whose trail is longer, their newest windows, as sequences of their own."""
+    sequences = snapshot.slice(*slices)
+    first, newest = sequences.first(snapshot.window), sequences.newest(snapshot.window)
+    began_later = newest.events["ordinal"].to_numpy()[newest.offsets[:-1]] > 1
+    renamed = newest.keep(began_later[newest.row_users])
+    index = renamed.events.column_names.index("user_id")
+    # A second sequence of the same user needs a name of its own to stay apart.
+    names = pa.array([f"{user}\x00newest" for user in renamed.events["user_id"].to_pylist()], pa.string())
+    return Sequences.concat([first, Sequences.of(renamed.events.set_column(index, "user_id", names))])
+
+
+def targeted_steps(sequences: Sequences, featurizer: Featurizer) -> TargetedSteps:
+    """sequences: with `target`, as in a snapshot.
+
+    A step weighs where scores are asked for: right after PREFIXES events, and at the end of a day, most of all of a
+    user's last. The weights of a user sum to 1 on average.
+    """
+    events = sequences.events
+    closes_day = events["closes_day"].to_numpy()
+    asked = np.isin(events["ordinal"].to_numpy(), PREFIXES)
+    last = np.zeros(len(asked), bool)
+    last[sequences.last_rows] = True
+    opened = BASE_WEIGHT + asked + (last & ~closes_day)
+    closed = np.where(closes_day, BASE_WEIGHT + last, 0.0)
+    scale = len(sequences) / (opened + closed).sum()
+    return TargetedSteps(
+        featurizer.transform(sequences),
+        events["target"].to_numpy().astype(np.float32),
+        closes_day,
+        (opened * scale).astype(np.float32),
+        (closed * scale).astype(np.float32),
+    )

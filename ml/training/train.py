@@ -1,0 +1,138 @@
+"""From a snapshot to a bundle: featurizer, model, its ONNX twin, the baseline, and what both say of held-out users."""
+
+import json
+import os
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import keras
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ml.evaluation.heldout import FILE as HELDOUT
+from ml.evaluation.heldout import HELDOUT_SCHEMA
+from ml.evaluation.views import DAY, cut_views, last_targets
+from ml.models.baseline import Baseline
+from ml.models.config import ModelConfig
+from ml.models.files import export_onnx, save_keras
+from ml.models.gru import build_model
+from ml.models.infer import infer_logits
+from ml.sequences.features import Featurizer, Steps
+from ml.sequences.sequences import Sequences
+from ml.training.config import TrainingConfig
+from ml.training.determinism import seed_everything
+from ml.training.fit import Curves, fit_model
+from ml.training.reference import typical_features
+from ml.training.snapshot import Snapshot
+from ml.training.steps import TargetedSteps, both_ends, targeted_steps
+
+HELD_OUT = ("validation", "calibration", "threshold", "test")
+Views = dict[str, tuple[Steps, np.ndarray]]
+
+
+def train(snapshot_folder: Path, bundle: Path, config: TrainingConfig, seed: int) -> dict[str, object]:
+    """Fits model and baseline on the snapshot's train slice, stopping early on its validation slice.
+
+    Writes to `bundle`: featurizer.json, model.keras, model.onnx, reference.json, curves.json, baseline/,
+    heldout.parquet (see ml.evaluation.heldout) and training.json. The same snapshot, config and seed give the same
+    figures on the same machine.
+    Returns the facts in training.json.
+    """
+    snapshot = Snapshot.load(snapshot_folder)
+    bundle.mkdir(parents=True, exist_ok=True)
+    began = time.perf_counter()
+    sequences = both_ends(snapshot, "train")
+    featurizer = Featurizer.fit(sequences, extras=snapshot.extras, window=snapshot.window)
+    training = targeted_steps(sequences, featurizer)
+    validation = targeted_steps(both_ends(snapshot, "validation"), featurizer)
+    model, curves = fit_network(training, validation, featurizer, config, seed)
+    fitted = time.perf_counter()
+    baseline = Baseline.fit(
+        _views(snapshot, featurizer, "train"), _views(snapshot, featurizer, "validation"), featurizer, seed=seed
+    )
+    featurizer.save(bundle / "featurizer.json")
+    save_keras(model, bundle / "model.keras")
+    difference = export_onnx(model, bundle / "model.onnx")
+    baseline.save(bundle / "baseline")
+    _write_json(bundle / "reference.json", typical_features(featurizer, training.steps, training.targets))
+    _write_json(bundle / "curves.json", curves.to_dict())
+    _write_heldout(bundle, snapshot, model, baseline, featurizer)
+    facts = {
+        "fingerprint": snapshot.fingerprint,
+        "as_of": snapshot.as_of.isoformat(),
+        "seed": seed,
+        "config": asdict(config),
+        "parameters": model.count_params(),
+        "features": len(featurizer.numeric_names) + len(featurizer.categorical_names),
+        "best_epoch": curves.best_epoch,
+        "validation_loss": min(curves.validation_loss),
+        "onnx_difference": difference,
+        "backend": keras.backend.backend(),
+        "seconds": {"model": round(fitted - began, 1), "baseline": round(time.perf_counter() - fitted, 1)},
+    }
+    _write_json(bundle / "training.json", facts)
+    return facts
+
+
+def fit_network(
+    training: TargetedSteps, validation: TargetedSteps, featurizer: Featurizer, config: TrainingConfig, seed: int
+) -> tuple[keras.Model, Curves]:
+    """A fitted causal GRU and its curves."""
+    seed_everything(seed)
+    model = build_model(
+        ModelConfig(
+            numeric=len(featurizer.numeric_names),
+            vocabulary_sizes=featurizer.vocabulary_sizes,
+            width=config.width,
+            layers=config.layers,
+            dropout=config.dropout,
+        )
+    )
+    return model, fit_model(model, training, validation, featurizer=featurizer, config=config, seed=seed)
+
+
+def _views(snapshot: Snapshot, featurizer: Featurizer, name: str) -> Views:
+    views = cut_views(snapshot.slice(name), snapshot.window)
+    return {view: (featurizer.transform(cut), last_targets(cut)) for view, cut in views.items()}
+
+
+def _write_heldout(
+    bundle: Path, snapshot: Snapshot, model: keras.Model, baseline: Baseline, featurizer: Featurizer
+) -> None:
+    tables = []
+    for name in HELD_OUT:
+        sequences = snapshot.slice(name)
+        for view, cut in cut_views(sequences, snapshot.window).items():
+            steps = featurizer.transform(cut)
+            logits, scores = infer_logits(model, steps), baseline.predict(view, steps, featurizer)
+            tables.append(_rows(cut, cut.last_rows, name, view, logits, scores))
+        whole = sequences.first(snapshot.window)
+        logits = infer_logits(model, featurizer.transform(whole))
+        days = np.flatnonzero(whole.events["closes_day"].to_numpy())
+        tables.append(_rows(whole, days, name, DAY, logits, None))
+    pq.write_table(pa.concat_tables(tables), bundle / f"{HELDOUT}.partial")
+    os.replace(bundle / f"{HELDOUT}.partial", bundle / HELDOUT)
+
+
+def _rows(
+    sequences: Sequences, rows: np.ndarray, name: str, view: str, logits: np.ndarray, scores: np.ndarray | None
+) -> pa.Table:
+    events = sequences.events.select(["user_id", "ordinal", "target"]).take(pa.array(rows))
+    columns = {
+        "user_id": events["user_id"],
+        "slice": [name] * len(rows),
+        "view": [view] * len(rows),
+        "events": events["ordinal"],
+        "target": events["target"],
+        "logit": logits[rows],
+        "baseline": pa.nulls(len(rows), pa.float64()) if scores is None else scores,
+    }
+    return pa.table(columns, schema=HELDOUT_SCHEMA)
+
+
+def _write_json(path: Path, content: dict[str, object]) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(content, indent=1))
+    os.replace(partial, path)

@@ -1,0 +1,95 @@
+"""Label rows -> what was known about each user at a moment: anomalous or not, from which event on, since when."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.contracts.events import TIME
+from ml.sequences.build import build_sequences
+from ml.sequences.sequences import Sequences
+
+_VERDICTS = """
+    with known as (
+        select user_id, event_id,
+               arg_max(label, (observed_at, label)) as label,
+               arg_min(kind, observed_at) filter (label = 1) as kind,
+               min(observed_at) filter (label = 1) as observed_at
+        from labels where observed_at < $as_of group by all
+    ), bad as (
+        select known.*, event_time from known left join read_parquet($files, union_by_name = true) as event
+            on event.user_id = known.user_id and event.event_id = known.event_id and event.event_time < $as_of
+        where label = 1 and (known.event_id is null or event.event_id is not null)
+    )
+    select user_id, arg_min(kind, observed_at) as kind, min(observed_at) as observed_at,
+           min(event_time) as anomalous_from
+    from bad group by user_id order by user_id
+"""
+
+
+def find_anomalous(events: Path, labels: pa.Table, *, as_of: datetime) -> pa.Table:
+    """The users whom some label, observed before as_of and not overruled by a newer one, calls anomalous.
+
+    events: the folder of daily partitions. labels: LABEL_SCHEMA.
+    Returns: user_id, kind, observed_at (the earliest), anomalous_from: the time of the first event that a label names,
+        absent where the labels name the user alone. A label of an event that the lake does not hold says nothing.
+    """
+    files = [str(file) for file in sorted(events.glob("ds=*/*.parquet"))]
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.register("labels", labels)
+        return connection.sql(_VERDICTS, params={"as_of": as_of, "files": files}).to_arrow_table()
+
+
+def know_users(
+    events: Path,
+    labels: pa.Table,
+    *,
+    as_of: datetime,
+    label_delay: timedelta,
+    window: int,
+    memory_limit: str = "2GB",
+) -> tuple[pa.Table, Sequences]:
+    """The matured users at as_of and both ends of their trails.
+
+    A user matures once their first event is older than label_delay; one whom no label calls anomalous by then counts
+    as good. What an anomalous user did after their label became known is left out: it is a consequence of the label
+    (a blocked account appeals) and would give it away.
+    Returns: users: user_id, first_event_time, label (int8), kind, observed_at, anomalous_from, sorted by user_id; and
+        their sequences with `target`, int8: 1 once the user is anomalous.
+    Raises InputAbsent.
+    """
+    anomalous = find_anomalous(events, labels, as_of=as_of)
+    until = anomalous.select(["user_id", "observed_at"]).rename_columns(["user_id", "until"])
+    sequences = build_sequences(
+        events, before=as_of, window=window, keep="ends", until=until, memory_limit=memory_limit
+    )
+    matured = pc.less(sequences.events["first_event_time"], pa.scalar(as_of - label_delay, TIME))
+    sequences = sequences.keep(matured.to_numpy())
+    users = _describe_users(sequences, anomalous)
+    return users, _with_targets(sequences, users)
+
+
+def _describe_users(sequences: Sequences, anomalous: pa.Table) -> pa.Table:
+    index = pc.index_in(sequences.user_ids, value_set=anomalous["user_id"].combine_chunks())
+    known = {name: anomalous[name].take(index) for name in ("kind", "observed_at", "anomalous_from")}
+    first_event_time = sequences.events["first_event_time"].take(pa.array(sequences.offsets[:-1]))
+    return pa.table(
+        {
+            "user_id": sequences.user_ids,
+            "first_event_time": first_event_time,
+            "label": pc.is_valid(index).cast(pa.int8()),
+            **known,
+        }
+    )
+
+
+def _with_targets(sequences: Sequences, users: pa.Table) -> Sequences:
+    """Adds `target`: 1 from the first event that a label names or, where none is named, from the user's first event."""
+    rows = pa.array(sequences.row_users)
+    since = pc.coalesce(users["anomalous_from"], users["first_event_time"]).take(rows)
+    begun = pc.greater_equal(sequences.events["event_time"], since).cast(pa.int8())
+    target = pc.multiply(begun, users["label"].take(rows))
+    return Sequences(sequences.user_ids, sequences.offsets, sequences.events.append_column("target", target))

@@ -1,0 +1,106 @@
+"""What the scheduler sees: exact DAGs, exact graphs, schedules with an interval, runbooks, light parsing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+GRAPHS = {
+    "ingest_events": ["read_events", "validate_events", "publish_events"],
+    "ingest_labels": ["read_labels", "validate_labels", "publish_labels"],
+    "train_model": [
+        "take_snapshot",
+        "validate_sequences",
+        "fit_model",
+        "calibrate_scores",
+        "choose_threshold",
+        "evaluate_model",
+        "register_challenger",
+    ],
+    "promote_model": ["check_gate", "approve", "move_alias"],
+    "score_users": [
+        "wait_for_events",
+        "plan_shards",
+        "score_shard",
+        "validate_scores",
+        "decide_flags",
+        "publish_flags",
+    ],
+}
+OUTLETS = {
+    "publish_events": "events",
+    "publish_labels": "labels",
+    "register_challenger": "challenger",
+    "move_alias": "champion",
+    "publish_flags": "flags",
+}
+HEAVY = ("tensorflow", "keras", "mlflow", "great_expectations", "pandas", "polars", "duckdb")
+
+
+def test_exactly_these_dags_exist_and_each_file_is_named_after_its_dag(dags):
+    assert set(dags) == set(GRAPHS)
+    assert {Path(dag.fileloc).stem for dag in dags.values()} == set(GRAPHS)
+
+
+@pytest.mark.parametrize("dag_id", GRAPHS)
+def test_tasks_run_in_the_order_of_the_journey(dags, dag_id):
+    assert [task.task_id for task in dags[dag_id].topological_sort()] == GRAPHS[dag_id]
+    for before, after in zip(GRAPHS[dag_id], GRAPHS[dag_id][1:], strict=False):
+        assert before in {task.task_id for task in dags[dag_id].get_task(after).get_flat_relatives(upstream=True)}
+
+
+def test_each_handoff_is_an_asset_that_one_task_emits(dags):
+    emitted = {t.task_id: [a.name for a in t.outlets] for d in dags.values() for t in d.tasks if t.outlets}
+    assert emitted == {task: [asset] for task, asset in OUTLETS.items()}
+
+
+def test_a_daily_run_covers_a_whole_day_and_a_weekly_run_a_week(dags):
+    for dag_id, days in {"ingest_events": 1, "ingest_labels": 1, "score_users": 1, "train_model": 7}.items():
+        timetable = dags[dag_id].timetable
+        assert type(timetable).__name__ == "CronDataIntervalTimetable", dag_id
+        assert timetable.expression == ("0 0 * * *" if days == 1 else "0 0 * * 1"), dag_id
+
+
+def test_training_waits_for_the_gpu_pool_and_nothing_else_does(dags):
+    pools = {task.task_id: task.pool for dag in dags.values() for task in dag.tasks}
+    assert {task for task, pool in pools.items() if pool == "gpu"} == {"fit_model"}
+
+
+def test_nobody_answering_means_reject(dags):
+    approve = dags["promote_model"].get_task("approve")
+    assert approve.defaults == ["Reject"]
+    assert approve.response_timeout.days == 7
+
+
+def test_every_dag_has_a_runbook_tags_and_retries(dags):
+    for dag in dags.values():
+        assert "**When it fails**" in dag.doc_md, dag.dag_id
+        assert dag.tags, dag.dag_id
+        assert all(task.retries == 2 for task in dag.tasks), dag.dag_id
+
+
+@pytest.mark.parametrize("dag_id", GRAPHS)
+def test_parsing_a_dag_file_is_quick_and_imports_nothing_heavy(dag_id):
+    code = (
+        "import sys, time, airflow.sdk, airflow.providers.standard.operators.hitl\n"
+        "start = time.perf_counter()\n"
+        f"import dags.{dag_id}\n"
+        "seconds = time.perf_counter() - start\n"
+        f"print(seconds, [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    parsed = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    seconds, heavy = parsed.stdout.split(" ", 1)
+    assert heavy.strip() == "[]"
+    assert float(seconds) < 1.0
+
+
+def test_the_library_never_imports_airflow():
+    sources = list((ROOT / "ml").rglob("*.py"))
+    assert len(sources) > 20
+    assert [
+        str(path) for path in sources if "import airflow" in (text := path.read_text()) or "from airflow" in text
+    ] == []

@@ -1,0 +1,136 @@
+"""After the journey: flags stand, figures are kept, and whatever is done again leaves the same."""
+
+import json
+import os
+import subprocess
+import sys
+
+import mlflow
+import psycopg2
+import pytest
+
+from infra.local.demo import evaluate
+from infra.local.demo_report import read_flags
+from ml.flags.read import table_digest
+
+
+def rows(url: str, query: str) -> list[tuple]:
+    with psycopg2.connect(url.replace("+psycopg2", "")) as session, session.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchall()
+
+
+@pytest.fixture(scope="module")
+def client(travelled):
+    return mlflow.MlflowClient(f"http://{travelled.stack.site.mlflow}")
+
+
+def test_the_recommender_reads_flags_with_reasons_and_nothing_else(travelled):
+    flags = read_flags(travelled.stack)
+    assert flags.rows > 0
+    assert flags.best.num_rows > 0
+    for flag in flags.best.to_pylist():
+        assert flag["score"] >= flag["threshold"]
+        assert json.loads(flag["reason_codes"])[0]["contribution"] > 0
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        rows(travelled.url("trailguard_recommender"), "SELECT * FROM user_flag")
+
+
+def test_every_scored_day_is_published_once_by_the_champion(travelled):
+    found = rows(travelled.url("trailguard_analyst"), "SELECT interval_start::date, model_version FROM flag_counts")
+    assert sorted(found) == [(day, "1") for day in travelled.days]
+
+
+def test_what_was_read_is_accepted_duplicate_or_quarantined(travelled):
+    counts = "sum(rows_in), sum(accepted), sum(duplicate), sum(quarantined)"
+    query = f"SELECT kind, {counts} FROM partition_history GROUP BY kind"
+    found = {kind: counts for kind, *counts in rows(travelled.url("trailguard_analyst"), query)}
+    assert set(found) == {"events", "labels"}
+    for rows_in, *parts in found.values():
+        assert rows_in == sum(parts) > 0
+    assert found["events"][2] > 0, "the simulated shop repeats some rows"
+
+
+def test_the_training_is_in_mlflow_with_figures_pictures_and_validations(travelled, client):
+    version = client.get_model_version_by_alias("trailguard", "champion")
+    run = client.get_run(version.run_id)
+    assert {"epochs", "seed", "fingerprint"} <= set(run.data.params)
+    assert run.data.metrics["gru/all/roc_auc"] > 0.5
+    assert "lightgbm/all/roc_auc" in run.data.metrics
+    assert len(client.get_metric_history(version.run_id, "validation_loss")) > 1
+    assert run.inputs.dataset_inputs[0].dataset.name == "snapshot"
+    report = {item.path for item in client.list_artifacts(version.run_id, "report")}
+    assert {"report/roc.png", "report/reliability.png", "report/precision_recall.png"} <= report
+    suites = {item.path for item in client.list_artifacts(version.run_id, "validations")}
+    assert {f"validations/{suite}" for suite in ("events", "labels", "sequences")} <= suites
+
+
+def test_the_ledger_names_who_promoted_which_version_and_on_what_grounds(travelled):
+    query = "SELECT alias, from_version, to_version, decided_by, gate_results FROM promotion_history"
+    (promotion,) = rows(travelled.url("trailguard_analyst"), query)
+    assert promotion[:4] == ("champion", None, "1", "admin")
+    assert all(result["passed"] for result in promotion[4])
+
+
+def test_backfilling_the_same_days_again_backwards_leaves_the_flags_as_they_were(travelled):
+    before = table_digest(travelled.url("trailguard_owner"))
+    published = "SELECT interval_start, published_at FROM run_history"
+    first = dict(rows(travelled.url("trailguard_analyst"), published))
+    travelled.airflow.backfill(
+        "score_users", travelled.days[0], travelled.days[-1], reprocess="completed", backwards=True
+    )
+    again = dict(rows(travelled.url("trailguard_analyst"), published))
+    assert all(again[interval] > first[interval] for interval in first), "each interval was really published again"
+    assert table_digest(travelled.url("trailguard_owner")) == before
+
+
+def test_the_champion_scores_in_a_fresh_process_from_the_registry_alone(travelled, tmp_path):
+    """No repository on its path, another working folder: only the address of MLflow."""
+    code = """
+import json, sys, mlflow
+mlflow.set_tracking_uri(sys.argv[1])
+folder = mlflow.artifacts.download_artifacts("models:/trailguard@champion")
+model, example = mlflow.pyfunc.load_model(folder), mlflow.models.Model.load(folder).load_input_example(folder)
+answer = model.predict(example)
+import ml
+print(json.dumps({"users": len(answer), "in_range": bool(answer["score"].between(0, 1).all()), "ml": ml.__file__}))
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    address = f"http://{travelled.stack.site.mlflow}"
+    command = [sys.executable, "-c", code, address]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert answer["users"] > 0
+    assert answer["in_range"]
+    assert "site-packages" not in answer["ml"]
+    assert not answer["ml"].startswith(os.getcwd())
+
+
+def test_both_models_are_judged_on_users_first_seen_after_the_training(travelled):
+    told = evaluate(travelled.journey)
+    assert told["users"] > 50
+    for model in ("gru", "lightgbm"):
+        assert set(told["metrics"][model]) == {"3", "5", "10", "all"}
+        assert told["metrics"][model]["all"]["roc_auc"] > 0.5
+
+
+def test_no_generated_secret_is_in_any_log(travelled):
+    secrets = set(travelled.stack.secrets.values())
+    logs = [path for path in travelled.stack.home.rglob("*.log") if path.is_file()]
+    assert len(secrets) > 5
+    assert len(logs) > 10
+    for log in logs:
+        text = log.read_text(errors="replace")
+        assert not [secret for secret in secrets if secret in text], log
+
+
+def test_without_a_champion_alias_yesterdays_flags_stand(travelled, client):
+    before = table_digest(travelled.url("trailguard_owner"))
+    client.delete_registered_model_alias("trailguard", "champion")
+    try:
+        with pytest.raises(Exception, match="score_users"):
+            travelled.airflow.backfill("score_users", travelled.days[0], travelled.days[0], reprocess="completed")
+    finally:
+        client.set_registered_model_alias("trailguard", "champion", "1")
+    assert table_digest(travelled.url("trailguard_owner")) == before

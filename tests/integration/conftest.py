@@ -1,0 +1,40 @@
+"""A migrated trailguard database of its own for each test module."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from infra.local.postgres import PostgresServer
+from infra.local.secrets import password_name
+from infra.postgres.migrate import migrate
+from infra.postgres.roles import OWNER, ROLES, create_roles
+
+RoleUrl = Callable[[str], str]
+
+
+@pytest.fixture
+def new_database(postgres: PostgresServer, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of an empty database that belongs to trailguard_owner."""
+    name = f"empty_{request.node.name[:40]}"
+    postgres.execute(f'CREATE DATABASE "{name}"')
+    create_roles(postgres.dsn(database=name), {role: postgres.secrets[password_name(role)] for role in ROLES})
+    yield name
+    postgres.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="module")
+def migrated(postgres: PostgresServer, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of a database with every migration applied and no rows, which the module's tests share."""
+    name = f"of_{request.module.__name__.rpartition('.')[2]}"
+    postgres.execute(f'CREATE DATABASE "{name}"')
+    create_roles(postgres.dsn(database=name), {role: postgres.secrets[password_name(role)] for role in ROLES})
+    assert migrate(postgres.dsn(OWNER, name))
+    postgres.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off')  # no test here pulls the plug
+    yield name
+    postgres.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="module")
+def url_of(postgres: PostgresServer, migrated: str) -> RoleUrl:
+    """Role -> address of the module's migrated database."""
+    return lambda role: postgres.dsn(role, migrated)

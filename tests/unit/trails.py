@@ -1,0 +1,62 @@
+"""Small made-up lakes for tests: random shoppers whose every event is known to the test."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ml.contracts.events import Kind, event_schema
+from ml.contracts.labels import LABEL_SCHEMA
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+EXTRAS = {"device": Kind.CATEGORICAL, "price": Kind.NUMERIC, "note": Kind.TEXT}
+
+
+def random_events(*, users: int = 30, events: int = 600, days: int = 60, seed: int = 0) -> pa.Table:
+    """Contract columns and EXTRAS, sorted as the lake sorts them; times repeat, items and amounts are partly absent."""
+    rng = np.random.default_rng(seed)
+    seconds = rng.integers(0, days * 24, events) * 3600 + rng.integers(0, 3, events)
+
+    def some(values: list, share: float) -> list:
+        return [value if rng.random() < share else None for value in values]
+
+    rows = {
+        "event_id": [f"e{number:05d}" for number in range(events)],
+        "user_id": [f"u{number:03d}" for number in rng.integers(0, users, events)],
+        "event_time": [START + timedelta(seconds=int(second)) for second in seconds],
+        "event_type": rng.choice(["view", "cart", "order"], events, p=[0.7, 0.2, 0.1]).tolist(),
+        "item_id": some([f"i{number}" for number in rng.zipf(1.7, events) % 20], 0.9),
+        "session_id": some([f"s{number}" for number in rng.integers(0, 200, events)], 0.5),
+        "amount": some(rng.gamma(2, 10, events).tolist(), 0.3),
+        "channel": some(rng.choice(["web", "app"], events).tolist(), 0.8),
+        "device": some(rng.choice(["phone", "desk", "pad"], events).tolist(), 0.9),
+        "price": some(rng.normal(0, 5, events).tolist(), 0.5),
+        "note": some([f"note {number}" for number in rng.integers(0, 40, events)], 0.4),
+    }
+    return pa.table(rows, schema=event_schema(EXTRAS)).sort_by(
+        [("user_id", "ascending"), ("event_time", "ascending"), ("event_id", "ascending")]
+    )
+
+
+def write_lake(folder: Path, events: pa.Table) -> Path:
+    """Daily partitions, as ingestion leaves them."""
+    days = pc.strftime(events["event_time"], "%Y-%m-%d")
+    for day in pc.unique(days).to_pylist():
+        partition = folder / f"ds={day}"
+        partition.mkdir(parents=True, exist_ok=True)
+        pq.write_table(events.filter(pc.equal(days, day)), partition / "part-0.parquet")
+    return folder
+
+
+def label(user: str, observed_at: datetime, *, value: int = 1, event: str | None = None) -> dict[str, object]:
+    """One row of LABEL_SCHEMA."""
+    kind = "fraud" if value else "none"
+    return {"user_id": user, "event_id": event, "label": value, "kind": kind, "source": "review", "confidence": 1.0,
+            "observed_at": observed_at}  # fmt: skip
+
+
+def label_table(*rows: dict[str, object]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=LABEL_SCHEMA)
