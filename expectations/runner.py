@@ -2,7 +2,6 @@
 
 import html
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from great_expectations.render.renderer import ValidationResultsPageRenderer
 from great_expectations.render.view import DefaultJinjaPageView
 
 from ml.errors import TrailguardError
+from ml.files import write_text
 
 PAGES_KEPT = 500  # a suite's newest Data Docs pages; results as JSON are kept for ever
 
@@ -55,8 +55,8 @@ def run_suite(suite: gx.ExpectationSuite, rows: pd.DataFrame, *, batch: str, val
     result = _validate(suite, rows)
     result_path = validations / suite.name / f"{batch}.json"
     page_path = docs / suite.name / f"{batch}.html"
-    _replace(result_path, json.dumps(result.to_json_dict(), indent=1))
-    _replace(page_path, DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(result)))
+    write_text(result_path, json.dumps(result.to_json_dict(), indent=1))
+    write_text(page_path, DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(result)))
     _drop_old_pages(page_path.parent)
     write_index(docs)
     failed = tuple(_sentence(item) for item in result.results if not item.success)
@@ -99,7 +99,7 @@ def write_index(docs: Path) -> None:
         )
         sections.append(f"<h2>{html.escape(suite.name)}</h2><ul>{links}</ul>")
     body = "".join(sections)
-    _replace(
+    write_text(
         docs / "index.html",
         f'<!doctype html><meta charset="utf-8"><title>Data Docs</title><body style="font-family:sans-serif">'
         f"<h1>Data Docs</h1>{body}</body>",
@@ -110,10 +110,3 @@ def _drop_old_pages(folder: Path) -> None:
     pages = sorted(folder.glob("*.html"), key=lambda page: page.stat().st_mtime)
     for page in pages[:-PAGES_KEPT]:
         page.unlink(missing_ok=True)
-
-
-def _replace(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

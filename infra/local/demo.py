@@ -27,6 +27,7 @@ from infra.local.stack import Stack
 from ml.datasets.descriptor import Descriptor
 from ml.datasets.find import find_dataset
 from ml.errors import ExitCode, TrailguardError
+from ml.files import write_json
 
 DAGS = {"ingest_events", "ingest_labels", "train_model", "promote_model", "score_users"}
 screen = Console(highlight=False, soft_wrap=True)
@@ -191,7 +192,7 @@ def main(
         raise typer.Exit(error.exit_code) from None
     flags = read_flags(journey.stack)
     facts = {"dataset": journey.descriptor.name, "flags": flags.rows, "metrics": metrics, "stages": journey.seconds}
-    (ROOT / "demo.json").write_text(json.dumps(facts, indent=2) + "\n")
+    write_json(ROOT / "demo.json", facts)
     print_report(screen, journey.stack, flags, metrics, journey.seconds, time.monotonic() - start)
 
 

@@ -1,9 +1,10 @@
 """<home>/stack.json: what a later `up` must find again."""
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from ml.files import write_json
 
 
 @dataclass
@@ -20,6 +21,4 @@ class Settings:
         return cls(**json.loads(file.read_text())) if file.exists() else cls()
 
     def save(self, home: Path) -> None:
-        unfinished = home / ".stack.json"
-        unfinished.write_text(json.dumps(asdict(self), indent=2) + "\n")
-        os.replace(unfinished, home / "stack.json")
+        write_json(home / "stack.json", asdict(self))

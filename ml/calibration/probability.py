@@ -19,6 +19,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
 
 from ml.errors import TrailguardError
+from ml.files import write_json
 
 FOLDS = 5
 FEWEST = 10  # of each class, or the slope is taken as it is and only the level is fitted
@@ -53,9 +54,7 @@ class ProbabilityCalibration:
 
     def save(self, path: Path) -> None:
         """Writes JSON."""
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(asdict(self), indent=1))
-        partial.replace(path)
+        write_json(path, asdict(self))
 
     @classmethod
     def load(cls, path: Path) -> "ProbabilityCalibration":

@@ -1,6 +1,5 @@
 """Stages that train, calibrate, judge and register a model as of a day."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from ml.commands.stage import AsOf, DagRunId, Seed, new_app, stage
 from ml.contracts.intervals import parse_time
+from ml.files import write_json
 from ml.settings import settings
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def calibrate_scores(as_of: AsOf) -> dict:
     from ml.evaluation.heldout import judged, read_heldout
     from ml.evaluation.views import DAY
 
-    days = judged(read_heldout(_bundle(as_of)), "calibration", DAY)
+    days = judged(read_heldout(_folder(as_of)), "calibration", DAY)
     calibration = fit_probability(days.logits, days.targets)
     calibration.save(_bundle(as_of) / "calibration.json")
     return {"method": calibration.method, "days": calibration.rows, "anomalous": calibration.anomalous}
@@ -69,14 +69,14 @@ def choose_threshold(as_of: AsOf) -> dict:
     from ml.calibration.threshold import choose_threshold as choose
     from ml.evaluation.heldout import peaks, read_heldout
 
-    chosen, heldout = settings(), read_heldout(_bundle(as_of))
+    chosen, heldout = settings(), read_heldout(_folder(as_of))
     probability = ProbabilityCalibration.load(_bundle(as_of) / "calibration.json").probability
     earlier, later = peaks(heldout, "calibration"), peaks(heldout, "threshold")
     policy = Policy(chosen.precision_floor, chosen.confidence, chosen.alert_budget)
     candidates = propose_candidates(probability(earlier.logits), policy.alert_budget)
     choice = choose(probability(later.logits), later.targets, candidates, policy)
     record = choice.record(parse_time(as_of).isoformat())
-    (_bundle(as_of) / "threshold.json").write_text(json.dumps(record, indent=1))
+    write_json(_bundle(as_of) / "threshold.json", record)
     return {"value": choice.chosen.value, "guarantee": record["guarantee"], "lower_bound": choice.chosen.lower_bound}
 
 
@@ -88,7 +88,7 @@ def evaluate_model(as_of: AsOf, seed: Seed = 0) -> dict:
 
     test = _snapshot(as_of).slice("test")
     metrics = evaluate(_bundle(as_of), test, seed=seed)
-    (_bundle(as_of) / "metrics.json").write_text(json.dumps(metrics, indent=1))
+    write_json(_bundle(as_of) / "metrics.json", metrics)
     write_report(_bundle(as_of), _report(as_of), test)
     return {"users": len(test), "metrics": brief(metrics)}
 
@@ -120,8 +120,7 @@ def evaluate_later(
     )
     newcomers = users.filter(pc.greater_equal(users["first_event_time"], parse_time(as_of)))
     metrics = evaluate(_bundle(as_of), sequences.of_users(newcomers["user_id"].combine_chunks()), seed=seed)
-    _report(as_of).mkdir(parents=True, exist_ok=True)
-    (_report(as_of) / "later.json").write_text(json.dumps(metrics, indent=1))
+    write_json(_report(as_of) / "later.json", metrics)
     counts = {"users": newcomers.num_rows, "anomalous": pc.sum(newcomers["label"]).as_py()}
     return counts | {"metrics": brief(metrics)}
 

@@ -38,11 +38,11 @@ class Judged:
     events: np.ndarray
 
 
-def read_heldout(bundle: Path) -> pa.Table:
-    """HELDOUT_SCHEMA. Raises InputAbsent."""
-    if not (bundle / FILE).exists():
-        raise InputAbsent(bundle=bundle, lacks=FILE)
-    return pq.read_table(bundle / FILE)
+def read_heldout(training: Path) -> pa.Table:
+    """HELDOUT_SCHEMA, from a training's folder. Raises InputAbsent."""
+    if not (training / FILE).exists():
+        raise InputAbsent(training=training, lacks=FILE)
+    return pq.read_table(training / FILE)
 
 
 def judged(heldout: pa.Table, slice_name: str, view: str) -> Judged:

@@ -15,6 +15,7 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 
+from ml.files import new_file, write_json
 from ml.sequences.features import Featurizer, Steps
 
 STEPS = 10
@@ -75,12 +76,10 @@ class Baseline:
 
     def save(self, folder: Path) -> None:
         """Writes one text model for each view and baseline.json."""
-        folder.mkdir(parents=True, exist_ok=True)
         for view, model in self.models.items():
-            model.save_model(str(folder / f"{view}.partial"))
-            os.replace(folder / f"{view}.partial", folder / f"{view}.txt")
-        (folder / "baseline.partial").write_text(json.dumps(self.chosen, indent=1))
-        os.replace(folder / "baseline.partial", folder / "baseline.json")
+            with new_file(folder / f"{view}.txt") as unfinished:
+                model.save_model(str(unfinished))
+        write_json(folder / "baseline.json", self.chosen)
 
     @classmethod
     def load(cls, folder: Path) -> "Baseline":

@@ -1,6 +1,5 @@
 """A model as files: .keras for training on, .onnx for scoring without TensorFlow."""
 
-import os
 import warnings
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 import onnxruntime
 
 from ml.errors import ExitCode, TrailguardError
+from ml.files import new_file
 
 TOLERANCE = 1e-5
 
@@ -24,9 +24,8 @@ class ExportDiffers(TrailguardError):
 
 def save_keras(model: keras.Model, path: Path) -> None:
     """Writes the .keras archive."""
-    partial = path.with_name(f"partial-{path.name}")
-    model.save(partial)
-    os.replace(partial, path)
+    with new_file(path) as unfinished:
+        model.save(unfinished)
 
 
 def load_keras(path: Path) -> keras.Model:
@@ -39,15 +38,14 @@ def export_onnx(model: keras.Model, path: Path) -> float:
 
     Raises ExportDiffers beyond TOLERANCE.
     """
-    partial = path.with_name(f"partial-{path.name}")
     model(_random_inputs(model, users=2, length=3, seed=0))  # the export wants a model that was called once
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tf2onnx warns about itself
-        model.export(partial, format="onnx", verbose=False)
-    difference = onnx_difference(model, partial)
-    if difference > TOLERANCE:
-        raise ExportDiffers(difference=difference, tolerance=TOLERANCE)
-    os.replace(partial, path)
+    with new_file(path) as unfinished:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # tf2onnx warns about itself
+            model.export(unfinished, format="onnx", verbose=False)
+        difference = onnx_difference(model, unfinished)
+        if difference > TOLERANCE:
+            raise ExportDiffers(difference=difference, tolerance=TOLERANCE)
     return difference
 
 

@@ -26,6 +26,12 @@ def to_model_input(sequences: Sequences) -> pd.DataFrame:
     return frame
 
 
+def to_example(sequences: Sequences) -> pd.DataFrame:
+    """The same, users renamed: an example stays with every version for good, and outlives a user's erasure."""
+    frame = to_model_input(sequences)
+    return frame.assign(user_id=[f"example-{user + 1}" for user in sequences.row_users])
+
+
 def from_model_input(frame: pd.DataFrame) -> Sequences:
     """Rows in any order, any number of events for each user."""
     ordered = frame.sort_values(["user_id", "event_time", "event_id"], ignore_index=True)

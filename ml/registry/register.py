@@ -11,7 +11,7 @@ from mlflow.data.sources import LocalArtifactDatasetSource
 from mlflow.models.model import ModelInfo
 
 from ml.registry.digest import folder_digest
-from ml.registry.model_input import signature_of, to_model_input
+from ml.registry.model_input import signature_of, to_example
 from ml.registry.model_registry import CHALLENGER, DIGEST_TAG, ModelRegistry
 from ml.sequences.sequences import Sequences
 
@@ -100,7 +100,7 @@ def _log_model(name: str, training: Training) -> ModelInfo:
         artifacts={"bundle": str(training.bundle)},
         code_paths=[str(CODE)],
         signature=signature_of(training.example),
-        input_example=to_model_input(training.example),
+        input_example=to_example(training.example),
         pip_requirements=[f"{package}=={installed(package)}" for package in SCORING_NEEDS],
         registered_model_name=name,
     )

@@ -1,7 +1,6 @@
 """Scores in the lake: one folder for each interval and model version, one file for each shard of users."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pyarrow.parquet as pq
 from ml.contracts.intervals import Interval
 from ml.contracts.scores import SCORE_SCHEMA
 from ml.errors import InputAbsent
+from ml.files import new_file, write_json
 
 SECONDS = b"seconds"
 
@@ -37,13 +37,10 @@ class ScoreLake:
     def write_plan(self, interval: Interval, plan: Plan) -> None:
         """Records the plan and removes the shards of an older plan that cut the users otherwise."""
         folder = self.folder(interval, plan.version)
-        folder.mkdir(parents=True, exist_ok=True)
         for shard in folder.glob("shard-*.parquet"):
             if shard not in self._shards(interval, plan):
                 shard.unlink(missing_ok=True)
-        partial = folder / f".plan.{os.getpid()}"
-        partial.write_text(json.dumps(asdict(plan)))
-        partial.replace(folder / "plan.json")
+        write_json(folder / "plan.json", asdict(plan))
 
     def read_plan(self, interval: Interval, version: str) -> Plan:
         """Raises InputAbsent."""
@@ -90,8 +87,6 @@ class ScoreLake:
 
     @staticmethod
     def _write(path: Path, rows: pa.Table) -> Path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        pq.write_table(rows, partial)
-        partial.replace(path)
+        with new_file(path) as unfinished:
+            pq.write_table(rows, unfinished)
         return path

@@ -1,7 +1,6 @@
 """The featurizer: sequences -> the model's inputs, with everything it must remember learned from training alone."""
 
 import json
-import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ import pyarrow.compute as pc
 
 from ml.contracts.events import Kind
 from ml.errors import TrailguardError
+from ml.files import write_json
 from ml.sequences.behaviour import SINGLE_EVENT, describe_steps
 from ml.sequences.ragged import Ragged
 from ml.sequences.sequences import Sequences
@@ -132,9 +132,7 @@ class Featurizer:
 
     def save(self, path: Path) -> None:
         """Writes JSON."""
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps({"version": VERSION, **asdict(self)}, indent=1))
-        os.replace(partial, path)
+        write_json(path, {"version": VERSION, **asdict(self)})
 
     @classmethod
     def load(cls, path: Path) -> "Featurizer":

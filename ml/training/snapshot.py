@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 from ml.contracts.events import Kind
 from ml.contracts.intervals import parse_time
 from ml.errors import InputAbsent, TrailguardError
+from ml.files import new_file, write_json
 from ml.sequences.sequences import Sequences
 from ml.training.slices import DEFAULT_SHARES, SLICES, Shares, assign_slices
 from ml.training.verdicts import know_users
@@ -76,10 +76,9 @@ class Snapshot:
 
     def save(self, folder: Path) -> None:
         """Writes users.parquet, sequences.parquet and, last, snapshot.json."""
-        folder.mkdir(parents=True, exist_ok=True)
         for name, table in (("users", self.users), ("sequences", self.sequences.events)):
-            pq.write_table(table, folder / f"{name}.partial", compression="zstd")
-            os.replace(folder / f"{name}.partial", folder / f"{name}.parquet")
+            with new_file(folder / f"{name}.parquet") as unfinished:
+                pq.write_table(table, unfinished, compression="zstd")
         told = {
             "version": VERSION,
             "fingerprint": self.fingerprint,
@@ -87,8 +86,7 @@ class Snapshot:
             "slices": self.counts(),
             "events": self.sequences.events.num_rows,
         }
-        (folder / "snapshot.partial").write_text(json.dumps(told, indent=1))
-        os.replace(folder / "snapshot.partial", folder / "snapshot.json")
+        write_json(folder / "snapshot.json", told)
 
     def settings(self) -> dict[str, object]:
         """How it was made, ready for JSON."""

@@ -1,7 +1,5 @@
 """From a snapshot to a bundle: featurizer, model, its ONNX twin, the baseline, and what both say of held-out users."""
 
-import json
-import os
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +12,7 @@ import pyarrow.parquet as pq
 from ml.evaluation.heldout import FILE as HELDOUT
 from ml.evaluation.heldout import HELDOUT_SCHEMA
 from ml.evaluation.views import DAY, cut_views, last_targets
+from ml.files import new_file, write_json
 from ml.models.baseline import Baseline
 from ml.models.config import ModelConfig
 from ml.models.files import export_onnx, save_keras
@@ -35,13 +34,12 @@ Views = dict[str, tuple[Steps, np.ndarray]]
 def train(snapshot_folder: Path, bundle: Path, config: TrainingConfig, seed: int) -> dict[str, object]:
     """Fits model and baseline on the snapshot's train slice, stopping early on its validation slice.
 
-    Writes to `bundle`: featurizer.json, model.keras, model.onnx, reference.json, curves.json, baseline/,
-    heldout.parquet (see ml.evaluation.heldout) and training.json. The same snapshot, config and seed give the same
-    figures on the same machine.
+    Writes to `bundle`: featurizer.json, model.keras, model.onnx, reference.json, curves.json, baseline/ and
+    training.json. Writes beside the snapshot, since it names users: heldout.parquet (see ml.evaluation.heldout).
+    The same snapshot, config and seed give the same figures on the same machine.
     Returns the facts in training.json.
     """
     snapshot = Snapshot.load(snapshot_folder)
-    bundle.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     sequences = both_ends(snapshot, "train")
     featurizer = Featurizer.fit(sequences, extras=snapshot.extras, window=snapshot.window)
@@ -56,9 +54,9 @@ def train(snapshot_folder: Path, bundle: Path, config: TrainingConfig, seed: int
     save_keras(model, bundle / "model.keras")
     difference = export_onnx(model, bundle / "model.onnx")
     baseline.save(bundle / "baseline")
-    _write_json(bundle / "reference.json", typical_features(featurizer, training.steps, training.targets))
-    _write_json(bundle / "curves.json", curves.to_dict())
-    _write_heldout(bundle, snapshot, model, baseline, featurizer)
+    write_json(bundle / "reference.json", typical_features(featurizer, training.steps, training.targets))
+    write_json(bundle / "curves.json", curves.to_dict())
+    _write_heldout(snapshot_folder, snapshot, model, baseline, featurizer)
     facts = {
         "fingerprint": snapshot.fingerprint,
         "as_of": snapshot.as_of.isoformat(),
@@ -72,7 +70,7 @@ def train(snapshot_folder: Path, bundle: Path, config: TrainingConfig, seed: int
         "backend": keras.backend.backend(),
         "seconds": {"model": round(fitted - began, 1), "baseline": round(time.perf_counter() - fitted, 1)},
     }
-    _write_json(bundle / "training.json", facts)
+    write_json(bundle / "training.json", facts)
     return facts
 
 
@@ -99,7 +97,7 @@ def _views(snapshot: Snapshot, featurizer: Featurizer, name: str) -> Views:
 
 
 def _write_heldout(
-    bundle: Path, snapshot: Snapshot, model: keras.Model, baseline: Baseline, featurizer: Featurizer
+    folder: Path, snapshot: Snapshot, model: keras.Model, baseline: Baseline, featurizer: Featurizer
 ) -> None:
     tables = []
     for name in HELD_OUT:
@@ -112,8 +110,8 @@ def _write_heldout(
         logits = infer_logits(model, featurizer.transform(whole))
         days = np.flatnonzero(whole.events["closes_day"].to_numpy())
         tables.append(_rows(whole, days, name, DAY, logits, None))
-    pq.write_table(pa.concat_tables(tables), bundle / f"{HELDOUT}.partial")
-    os.replace(bundle / f"{HELDOUT}.partial", bundle / HELDOUT)
+    with new_file(folder / HELDOUT) as unfinished:
+        pq.write_table(pa.concat_tables(tables), unfinished)
 
 
 def _rows(
@@ -130,9 +128,3 @@ def _rows(
         "baseline": pa.nulls(len(rows), pa.float64()) if scores is None else scores,
     }
     return pa.table(columns, schema=HELDOUT_SCHEMA)
-
-
-def _write_json(path: Path, content: dict[str, object]) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content, indent=1))
-    os.replace(partial, path)

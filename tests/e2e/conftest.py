@@ -16,7 +16,7 @@ from ml.datasets.marketplace import World, simulate
 
 WORLD = World(shoppers=2500, items=600, days=45, stealth=0.1, anomalous_share=0.3)
 AS_OF = WORLD.start + timedelta(days=35)
-SCORED_DAYS = 3
+SCORED_DAYS = 7
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from ml.contracts.events import TIME
-from ml.registry.model_input import from_model_input, signature_of, to_model_input
+from ml.registry.model_input import from_model_input, signature_of, to_example, to_model_input
 from ml.sequences.sequences import Sequences
 
 START = datetime(2014, 3, 1, tzinfo=UTC)
@@ -58,3 +58,9 @@ def test_the_signature_accepts_any_number_of_rows_and_never_asks_for_the_label(t
     assert "target" not in signature.inputs.input_names()
     for length in (1, 4):
         mlflow.models.utils._enforce_schema(rows.head(length), signature.inputs)
+
+
+def test_an_example_keeps_the_trails_apart_and_names_nobody(trails):
+    found = from_model_input(to_example(trails))
+    assert found.user_ids.to_pylist() == ["example-1", "example-2"]
+    assert found.offsets.tolist() == [0, 3, 4]

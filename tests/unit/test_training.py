@@ -214,14 +214,14 @@ def test_the_same_seed_gives_the_same_curves_and_logits_to_the_last_bit(
     assert curves.to_dict() == json.loads((trained / "curves.json").read_text())
     newest = snapshot.slice("test").newest(WINDOW)
     logits = infer_logits(model, featurizer.transform(newest))[newest.last_rows]
-    assert logits.tolist() == judged(read_heldout(trained), "test", "all").logits.tolist()
+    assert logits.tolist() == judged(read_heldout(trained.parent / "snapshot"), "test", "all").logits.tolist()
     other, _ = fit_network(*data, featurizer, CONFIG, seed=4)
     assert (infer_logits(other, featurizer.transform(newest))[newest.last_rows] != logits).all()
 
 
 def test_a_bundle_holds_all_that_scoring_and_judging_need(trained: Path):
     assert sorted(path.name for path in trained.iterdir()) == [
-        "baseline", "curves.json", "featurizer.json", "heldout.parquet", "model.keras", "model.onnx", "reference.json",
+        "baseline", "curves.json", "featurizer.json", "model.keras", "model.onnx", "reference.json",
         "training.json",
     ]  # fmt: skip
 
@@ -229,7 +229,7 @@ def test_a_bundle_holds_all_that_scoring_and_judging_need(trained: Path):
 def test_held_out_rows_are_what_the_scored_views_say(trained: Path, lake: Path, labels: pa.Table, tmp_path: Path):
     from ml.evaluation.heldout import judged, peaks, read_heldout
 
-    heldout, test = read_heldout(trained), snap(lake, labels, tmp_path).slice("test")
+    heldout, test = read_heldout(trained.parent / "snapshot"), snap(lake, labels, tmp_path).slice("test")
     for view in ("3", "5", "10", "all"):
         rows = judged(heldout, "test", view)
         assert rows.user_ids.tolist() == test.user_ids.to_pylist()

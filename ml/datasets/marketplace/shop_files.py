@@ -5,7 +5,6 @@ leaves its days in a spill folder, and each day is then gathered, sorted and wri
 """
 
 import gzip
-import os
 from datetime import date
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import polars as pl
 from ml.datasets.marketplace.dirt import soil
 from ml.datasets.marketplace.draws import Stream, stream
 from ml.datasets.marketplace.world import World
+from ml.files import new_file
 
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%.3fZ"
 _LEVEL = 2  # of gzip: twice as fast as the default, files a seventh larger
@@ -58,6 +58,5 @@ def write_days(world: World, spill: Spill, folder: Path, days: int, *, dirt: flo
 
 def _write(path: Path, text: bytes) -> None:
     """Without a time stamp in the gzip header, so that the same text is the same file."""
-    unfinished = path.with_suffix(".part")
-    unfinished.write_bytes(gzip.compress(text, _LEVEL, mtime=0))
-    os.replace(unfinished, path)
+    with new_file(path) as unfinished:
+        unfinished.write_bytes(gzip.compress(text, _LEVEL, mtime=0))
