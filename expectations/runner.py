@@ -1,20 +1,15 @@
 """Runs one suite over one batch, keeps the result and its Data Docs page, and refuses a batch that fails."""
 
-import html
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import great_expectations as gx
 import pandas as pd
-from great_expectations.core import ExpectationSuiteValidationResult
-from great_expectations.render.renderer import ValidationResultsPageRenderer
-from great_expectations.render.view import DefaultJinjaPageView
+from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
 
+from expectations.pages import asked, seen, write_page
 from ml.errors import TrailguardError
-from ml.files import write_text
-
-PAGES_KEPT = 500  # a suite's newest Data Docs pages; results as JSON are kept for ever
+from ml.files import write_json
 
 
 class ExpectationsFailed(TrailguardError):
@@ -54,11 +49,8 @@ def run_suite(suite: gx.ExpectationSuite, rows: pd.DataFrame, *, batch: str, val
     """
     result = _validate(suite, rows)
     result_path = validations / suite.name / f"{batch}.json"
-    page_path = docs / suite.name / f"{batch}.html"
-    write_text(result_path, json.dumps(result.to_json_dict(), indent=1))
-    write_text(page_path, DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(result)))
-    _drop_old_pages(page_path.parent)
-    write_index(docs)
+    write_json(result_path, result.to_json_dict())
+    page_path = write_page(docs, suite.name, batch, result)
     failed = tuple(_sentence(item) for item in result.results if not item.success)
     return Outcome(suite.name, batch, len(result.results), failed, result_path, page_path)
 
@@ -77,36 +69,5 @@ def _validate(suite: gx.ExpectationSuite, rows: pd.DataFrame) -> ExpectationSuit
     )
 
 
-def _sentence(item: object) -> str:
-    config, result = item.expectation_config, item.result
-    arguments = {name: value for name, value in config.kwargs.items() if name != "batch_id"}
-    seen = {
-        name: result[name]
-        for name in ("observed_value", "unexpected_count", "unexpected_percent", "partial_unexpected_list", "details")
-        if name in result
-    }
-    raised = item.exception_info.get("exception_message") if "exception_message" in item.exception_info else None
-    return f"{config.type} {arguments} saw {raised or seen}"
-
-
-def write_index(docs: Path) -> None:
-    """Writes `docs/index.html`: every kept page, newest batch first, suite by suite."""
-    sections = []
-    for suite in sorted(path for path in docs.iterdir() if path.is_dir()):
-        pages = sorted(suite.glob("*.html"), reverse=True)
-        links = "".join(
-            f'<li><a href="{suite.name}/{html.escape(p.name)}">{html.escape(p.stem)}</a></li>' for p in pages
-        )
-        sections.append(f"<h2>{html.escape(suite.name)}</h2><ul>{links}</ul>")
-    body = "".join(sections)
-    write_text(
-        docs / "index.html",
-        f'<!doctype html><meta charset="utf-8"><title>Data Docs</title><body style="font-family:sans-serif">'
-        f"<h1>Data Docs</h1>{body}</body>",
-    )
-
-
-def _drop_old_pages(folder: Path) -> None:
-    pages = sorted(folder.glob("*.html"), key=lambda page: page.stat().st_mtime)
-    for page in pages[:-PAGES_KEPT]:
-        page.unlink(missing_ok=True)
+def _sentence(item: ExpectationValidationResult) -> str:
+    return f"{item.expectation_config.type} {asked(item)} saw {seen(item)}"

@@ -143,8 +143,18 @@ def test_lost_rows_and_too_many_quarantined_ones_are_refused(run):
 def test_a_failure_leaves_its_result_and_a_page_that_shows_it(run, tmp_path):
     outcome = run(scores_suite(DAY, users=2, window=64), scores(score=[0.6, 1.2]))
     assert json.loads(outcome.result_path.read_text())["success"] is False
-    assert "Failed" in outcome.page_path.read_text()
+    page = outcome.page_path.read_text()
+    assert "15 of 16 expectations hold" in page
+    assert page.index("expect_column_values_to_be_between") < page.index("expect_column_values_to_be_unique")
+    assert "1.2" in page
+    assert "http" not in page, "a page loads nothing from a network"
     assert "scores/ds=2014-03-01.html" in (tmp_path / "docs" / "index.html").read_text()
+
+
+def test_a_page_shows_what_a_stranger_wrote_as_text(run):
+    page = run(scores_suite(DAY, users=2, window=64), scores(user_id=["<script>", "<script>"])).page_path.read_text()
+    assert "&lt;script&gt;" in page
+    assert "<script>" not in page
 
 
 def test_every_required_column_of_a_score_is_expected_to_be_there(run):
