@@ -100,7 +100,7 @@ class Extra(Strict):
 
 def _require_readable(pattern: str) -> None:
     """A pattern must give back the date that it wrote, for Python's strptime and for the vectorised reader alike."""
-    from ml.ingest.times import pattern_works
+    from ml.datasets.times import pattern_works
 
     moment = datetime(2001, 2, 3, 16, 5, 6)  # noqa: DTZ001 (the pattern decides about the zone)
     try:

@@ -9,8 +9,8 @@ import polars as pl
 from ml.contracts.intervals import Interval
 from ml.contracts.labels import NO_KIND
 from ml.datasets.columns import NumberColumn, TextColumn, TimeColumn, VerdictColumn
+from ml.datasets.times import read_times
 from ml.ingest.batch import Batch
-from ml.ingest.times import read_times
 
 LONGEST_ID = 256  # characters; ids are keys in Postgres, whose index entries end at 2,704 bytes
 LONGEST_TEXT = 65_536  # characters of a text extra

@@ -1,4 +1,4 @@
-"""docs/queries.md is run as it is printed."""
+"""The queries of README.md are run as they are printed."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from ml.flags.store import FlagStore
 from ml.ingest.label_store import LabelStore
 from tests.integration.flag_rows import THRESHOLD, Lake, day, event_flags_of, flags_of, run_of
 
-PAGE = Path(__file__).parents[2] / "docs" / "queries.md"
+PAGE = Path(__file__).parents[2] / "README.md"
 BLOCKS = re.findall(r"```sql\n-- as (\w+)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 BATCH = {("user-17", None), ("user-23", None), ("user-23", "review-7")}
 

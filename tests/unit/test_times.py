@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.ingest.times import pattern_works, read_times
+from ml.datasets.times import pattern_works, read_times
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST, LAST = (datetime(year, 1, 2) for year in (1970, 2099))  # noqa: DTZ001 (clocks on a wall)
