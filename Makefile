@@ -9,7 +9,7 @@ export PYTHONPATH := $(CURDIR)
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status psql env lint test lock clean
+.PHONY: help install demo up down status psql env lint test bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ lint: $(READY) ## ruff
 
 test: $(READY) ## every tier, and how many tests ran in each
 	$(RUN) -m tests.run
+
+bench: $(READY) ## Trailguard beside what a user would otherwise pick; QUICK=1 takes under three minutes
+	$(RUN) -m tests.bench $(if $(QUICK),--quick)
 
 lock: $(READY) ## resolve requirements.lock anew from pyproject.toml
 	$(RUN) -m uv pip compile --universal --python-version 3.11 --no-header --no-emit-index-url --no-annotate --generate-hashes \
