@@ -1,21 +1,21 @@
-"""Fits a sequence model: mixed batches, binary cross-entropy at every step, averaged weights, early stopping."""
+"""Fits a sequence model: packed batches, binary cross-entropy at every step, averaged weights, early stopping."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 
 import keras
 import numpy as np
 
 from ml.models.infer import infer_logits
-from ml.sequences.batches import Batch, pad, pad_values
 from ml.sequences.features import Featurizer
+from ml.training.batches import OpenedDays, PackedBatch, PackedBatches
 from ml.training.config import TrainingConfig
+from ml.training.packing import pack_blocks, pack_segments
 from ml.training.steps import TargetedSteps
+from ml.training.trainer import build_trainer, is_recurrent
 
 log = logging.getLogger(__name__)
-SHORTEST = 8
-SHOWN_CLOSED = 0.5
 
 
 @dataclass
@@ -59,13 +59,14 @@ def fit_model(
 ) -> Curves:
     """Fits the model in place, leaving the averaged weights of the best epoch in it. The same seed gives the same
     weights on the same machine."""
-    lengths = bucket_lengths(featurizer.window)
-    trainer = build_trainer(model, lengths, config, users=len(training.steps.lengths))
+    pack = pack_segments if is_recurrent(model) else pack_blocks
+    batches = PackedBatches(training, featurizer, pack, users_per_step=config.users_per_step, seed=seed)
+    trainer = build_trainer(model, batches.packing)
+    compile_trainer(trainer, config, steps=len(batches))
     average = AveragedWeights(model, config.averaging)
-    batches = MixedBatches(training, lengths, featurizer, config, np.random.default_rng(seed))
     curves, best = Curves(), model.get_weights()
     for epoch in range(config.epochs):
-        curves.loss.append(_run_epoch(trainer, average, batches))
+        curves.loss.append(_run_epoch(trainer, average, batches.epoch(epoch)))
         curves.validation_loss.append(_validate(model, average, validation, batches.opened))
         log.info("epoch %d of %d: loss %.4f, validation %.4f", epoch + 1, config.epochs, curves.loss[-1],
                  curves.validation_loss[-1])  # fmt: skip
@@ -77,102 +78,19 @@ def fit_model(
     return curves
 
 
-def bucket_lengths(window: int) -> list[int]:
-    """The padded lengths: powers of two up to the window."""
-    lengths = [SHORTEST]
-    while lengths[-1] < window:
-        lengths.append(lengths[-1] * 2)
-    return lengths
-
-
-def build_trainer(model: keras.Model, lengths: list[int], config: TrainingConfig, *, users: int) -> keras.Model:
-    """The model applied to one batch of each length at once.
-
-    Users of one length alone are no fair sample (short trails are more often anomalous), so a step's gradient takes
-    users of all lengths, each padded only to its own bucket. The learning rate falls to 0 along half a cosine wave.
-    """
-    inputs, outputs = {}, {}
-    for length in lengths:
-        one = {
-            name: keras.Input((length, given.shape[-1]), dtype=given.dtype, name=f"{name}_{length}")
-            for name, given in model.input.items()
-        }
-        inputs |= {f"{name}_{length}": given for name, given in one.items()}
-        outputs[f"logits_{length}"] = keras.layers.Reshape((length, 1), name=f"logits_{length}")(model(one))
-    trainer = keras.Model(inputs, outputs)
-    falling = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * count_batches(users, config))
+def compile_trainer(trainer: keras.Model, config: TrainingConfig, *, steps: int) -> None:
+    """The learning rate falls to 0 along half a cosine wave. steps: of an epoch."""
+    falling = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps)
     optimizer = keras.optimizers.AdamW(falling, weight_decay=config.weight_decay, global_clipnorm=1.0)
-    losses = {name: keras.losses.BinaryCrossentropy(from_logits=True, reduction="sum") for name in outputs}
-    trainer.compile(optimizer, losses, jit_compile=False)
-    return trainer
+    loss = keras.losses.BinaryCrossentropy(from_logits=True, reduction="sum")
+    trainer.compile(optimizer, loss, jit_compile=True)
 
 
-def count_batches(users: int, config: TrainingConfig) -> int:
-    """Optimizer steps of an epoch."""
-    return max(1, round(users / config.users_per_step))
-
-
-class MixedBatches:
-    """Draws, epoch after epoch, batches of users of all lengths."""
-
-    def __init__(
-        self,
-        data: TargetedSteps,
-        lengths: list[int],
-        featurizer: Featurizer,
-        config: TrainingConfig,
-        rng: np.random.Generator,
-    ):
-        self.data, self.lengths, self.config, self.rng = data, lengths, config, rng
-        self.opened = OpenedDays(featurizer)
-
-    def __iter__(self) -> Iterator[tuple[dict, dict, dict]]:
-        """Yields (inputs, targets, weights) by the trainer's input and output names."""
-        lengths = self.data.steps.lengths
-        bucket = np.searchsorted(self.lengths, lengths)
-        for users in np.array_split(self.rng.permutation(len(lengths)), count_batches(len(lengths), self.config)):
-            parts = [self._part(users[bucket[users] == index], length) for index, length in enumerate(self.lengths)]
-            yield tuple({name: value for part in parts for name, value in part[kind].items()} for kind in range(3))
-
-    def _part(self, users: np.ndarray, length: int) -> tuple[dict, dict, dict]:
-        data, empty = self.data, len(users) == 0
-        batch = Batch(np.zeros(1, np.int64) if empty else users, length)
-        inputs = pad(data.steps, batch)
-        closes, opened, closed = (
-            pad_values(values, data.steps.offsets, batch)
-            for values in (data.closes_day, data.open_weights, data.closed_weights)
-        )
-        shown = closes & (self.rng.random(closes.shape) < SHOWN_CLOSED)
-        self.opened.apply(inputs["numeric"], closes & ~shown)
-        # Either way of showing a closing step is drawn half the time, and weighs twice for it.
-        weights = np.where(shown, closed / SHOWN_CLOSED, np.where(closes, opened / (1 - SHOWN_CLOSED), opened))
-        targets = pad_values(data.targets, data.steps.offsets, batch)[..., None]
-        return (
-            {f"{name}_{length}": value for name, value in inputs.items()},
-            {f"logits_{length}": targets},
-            {f"logits_{length}": (weights * (0.0 if empty else 1.0 / self.config.users_per_step)).astype(np.float32)},
-        )
-
-
-class OpenedDays:
-    """Shows a closing step as it looked at its event, before anybody knew that the user would do no more that day."""
-
-    def __init__(self, featurizer: Featurizer):
-        names = featurizer.numeric_names
-        self.column = names.index("closes_day") if "closes_day" in names else None
-        self.value = 0.0 if self.column is None else featurizer.scaled("closes_day", 0.0)
-
-    def apply(self, numeric: np.ndarray, where: np.ndarray) -> None:
-        """Changes numeric (..., F) in place where the mask (...) is True."""
-        if self.column is not None:
-            numeric[..., self.column][where] = self.value
-
-
-def _run_epoch(trainer: keras.Model, average: AveragedWeights, batches: MixedBatches) -> float:
+def _run_epoch(trainer: keras.Model, average: AveragedWeights, batches: Iterable[PackedBatch]) -> float:
     losses = []
-    for inputs, targets, weights in batches:
-        losses.append(trainer.train_on_batch(inputs, targets, sample_weight=weights, return_dict=True)["loss"])
+    for batch in batches:
         trainer.reset_metrics()
+        losses.append(trainer.train_on_batch(batch.inputs, batch.targets, sample_weight=batch.weights))
         average.update()
     return float(np.mean(losses))
 

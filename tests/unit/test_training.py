@@ -179,7 +179,7 @@ def test_both_ends_of_long_trails_are_trained_on(lake: Path, labels: pa.Table, t
 
 def test_closing_steps_are_shown_open_where_only_the_event_was_known():
     from ml.sequences.features import Featurizer
-    from ml.training.fit import OpenedDays
+    from ml.training.batches import OpenedDays
 
     means, scales = {"gap": 0.0, "closes_day": 0.25}, {"gap": 1.0, "closes_day": 0.5}
     featurizer = Featurizer({"x": Kind.NUMERIC}, 4, {"event_type": ["view"]}, [], means, scales, [])

@@ -1,0 +1,53 @@
+"""A model made to train on packed batches."""
+
+import keras
+from keras import ops
+
+from ml.training.packing import Packing
+from ml.training.recurrence import PackedGRU
+
+
+def is_recurrent(model: keras.Model) -> bool:
+    """Whether GRU layers, and no others, carry something from one step to the next."""
+    return any(isinstance(layer, keras.layers.GRU) for layer in model.layers)
+
+
+def build_trainer(model: keras.Model, packing: Packing) -> keras.Model:
+    """The model, sharing its weights, applied to one packed batch.
+
+    packing: by pack_segments where the model is recurrent, else by pack_blocks.
+    Call arguments: the model's inputs, packed: (1, steps, ...) each. Returns: float32 (1, steps, 1), the logits.
+    """
+    shape = (1, len(packing.rows))
+    packed = {
+        name: keras.Input(batch_shape=(*shape, given.shape[-1]), dtype=given.dtype, name=name)
+        for name, given in model.input.items()
+    }
+    apply = _apply_to_segments if is_recurrent(model) else _apply_to_blocks
+    logits = ops.cast(ops.reshape(apply(model, packed, packing), (*shape, 1)), "float32")
+    return keras.Model(packed, logits, name=f"{model.name}_trainer")
+
+
+def _apply_to_segments(model: keras.Model, packed: dict, packing: Packing) -> keras.KerasTensor:
+    """Every layer but the GRUs looks at single steps and does not care how they lie."""
+
+    def call(layer: keras.layers.Layer, *args: object, **kwargs: object) -> object:
+        return PackedGRU(layer, packing)(args[0]) if isinstance(layer, keras.layers.GRU) else layer(*args, **kwargs)
+
+    applied = keras.models.clone_model(
+        model, input_tensors=packed, clone_function=lambda layer: layer, call_function=call
+    )
+    return applied.output
+
+
+def _apply_to_blocks(model: keras.Model, packed: dict, packing: Packing) -> keras.KerasTensor:
+    logits, begin = [], 0
+    for part in packing.parts:
+        end = begin + part.length * part.rows
+        block = {
+            name: ops.transpose(ops.reshape(given[0, begin:end], (part.length, part.rows, -1)), (1, 0, 2))
+            for name, given in packed.items()
+        }
+        logits.append(ops.reshape(ops.transpose(model(block)), (-1,)))
+        begin = end
+    return ops.concatenate(logits)
