@@ -1,5 +1,7 @@
 """Stages that train, calibrate, judge and register a model as of a day."""
 
+import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +14,7 @@ from ml.settings import settings
 
 if TYPE_CHECKING:
     from ml.training.snapshot import Snapshot
+    from ml.training.team import Team
 
 app = new_app()
 
@@ -40,12 +43,20 @@ def take_snapshot(as_of: AsOf) -> dict:
 
 
 @stage(app)
-def fit_model(as_of: AsOf, seed: Seed = 0) -> dict:
+def fit_model(
+    as_of: AsOf,
+    seed: Seed = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share every step, and its result.")] = 1,
+) -> dict:
     """Fit the causal GRU and the LightGBM baseline on the train slice; the validation slice says when to stop."""
-    from ml.training.config import TrainingConfig
-    from ml.training.train import train
+    from ml.training.launch import launch
+    from ml.training.team import ALONE
 
-    return train(_folder(as_of), _bundle(as_of), TrainingConfig(), seed)
+    work = partial(_train, _folder(as_of), _bundle(as_of), seed)
+    if workers == 1:
+        return work(ALONE)
+    restarts = launch(work, workers=workers)
+    return json.loads((_bundle(as_of) / "training.json").read_text()) | {"workers": workers, "restarts": restarts}
 
 
 @stage(app)
@@ -143,6 +154,14 @@ def register_challenger(as_of: AsOf, dag_run_id: DagRunId = "") -> dict:
     )
     registry = ModelRegistry(chosen.mlflow_tracking_uri, chosen.model_name)
     return {"model": chosen.model_name, "version": register(registry, training, dag_run_id=dag_run_id)}
+
+
+def _train(folder: Path, bundle: Path, seed: int, team: "Team") -> dict:
+    """What a worker does; the launcher need not import TensorFlow."""
+    from ml.training.config import TrainingConfig
+    from ml.training.train import train
+
+    return train(folder, bundle, TrainingConfig(), seed, team)
 
 
 def brief(metrics: dict) -> dict:

@@ -10,9 +10,12 @@ import numpy as np
 from ml.models.infer import infer_logits
 from ml.sequences.features import Featurizer
 from ml.training.batches import OpenedDays, PackedBatch, PackedBatches
+from ml.training.checkpoint import Checkpoint, Progress
 from ml.training.config import TrainingConfig
 from ml.training.packing import pack_blocks, pack_segments
+from ml.training.step import TrainingStep, build_optimizer
 from ml.training.steps import TargetedSteps
+from ml.training.team import ALONE, Team
 from ml.training.trainer import build_trainer, is_recurrent
 
 log = logging.getLogger(__name__)
@@ -56,41 +59,81 @@ def fit_model(
     featurizer: Featurizer,
     config: TrainingConfig,
     seed: int,
+    team: Team = ALONE,
+    checkpoint: Checkpoint | None = None,
 ) -> Curves:
-    """Fits the model in place, leaving the averaged weights of the best epoch in it. The same seed gives the same
-    weights on the same machine."""
+    """Fits the model in place, leaving the averaged weights of the best epoch in it.
+
+    The same seed gives the same weights on the same machine, also where the training was broken off and goes on from
+    its checkpoint. Every worker of a team calls this with the same arguments and gets the same weights.
+    """
     pack = pack_segments if is_recurrent(model) else pack_blocks
-    batches = PackedBatches(training, featurizer, pack, users_per_step=config.users_per_step, seed=seed)
+    batches = PackedBatches(
+        training, featurizer, pack, users_per_step=config.users_per_step, seed=seed, rank=team.rank, workers=team.size
+    )
     trainer = build_trainer(model, batches.packing)
-    compile_trainer(trainer, config, steps=len(batches))
-    average = AveragedWeights(model, config.averaging)
-    curves, best = Curves(), model.get_weights()
-    for epoch in range(config.epochs):
-        curves.loss.append(_run_epoch(trainer, average, batches.epoch(epoch)))
-        curves.validation_loss.append(_validate(model, average, validation, batches.opened))
-        log.info("epoch %d of %d: loss %.4f, validation %.4f", epoch + 1, config.epochs, curves.loss[-1],
-                 curves.validation_loss[-1])  # fmt: skip
-        if curves.best_epoch == epoch:
-            best = average.mean
-        elif epoch - curves.best_epoch >= config.patience:
-            break
-    model.set_weights(best)
-    return curves
+    optimizer = build_optimizer(trainer, config, steps=len(batches))
+    fitting = Fitting(model, optimizer, AveragedWeights(model, config.averaging))
+    if checkpoint and (progress := checkpoint.load()):
+        fitting.restore(progress)
+    step = TrainingStep(trainer, optimizer, team)
+    while fitting.goes_on(config):
+        epoch = len(fitting.curves.loss)
+        _seed_dropout(model, np.random.default_rng([seed, epoch, team.rank]))
+        loss = _run_epoch(step, fitting.average, batches.epoch(epoch))
+        judged = _validate(model, fitting.average, validation, batches.opened) if team.rank == 0 else 0.0
+        fitting.record(loss, float(team.add(np.array([judged]))[0]))
+        log.info("epoch %d of %d: loss %.4f, validation %.4f", epoch + 1, config.epochs, loss,
+                 fitting.curves.validation_loss[-1])  # fmt: skip
+        if checkpoint and team.rank == 0:
+            checkpoint.save(fitting.progress())
+    model.set_weights(fitting.best)
+    return fitting.curves
 
 
-def compile_trainer(trainer: keras.Model, config: TrainingConfig, *, steps: int) -> None:
-    """The learning rate falls to 0 along half a cosine wave. steps: of an epoch."""
-    falling = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps)
-    optimizer = keras.optimizers.AdamW(falling, weight_decay=config.weight_decay, global_clipnorm=1.0)
-    loss = keras.losses.BinaryCrossentropy(from_logits=True, reduction="sum")
-    trainer.compile(optimizer, loss, jit_compile=True)
+class Fitting:
+    """Where the training of a model stands."""
+
+    def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer, average: AveragedWeights):
+        self.model, self.optimizer, self.average = model, optimizer, average
+        self.curves, self.best = Curves(), model.get_weights()
+
+    def goes_on(self, config: TrainingConfig) -> bool:
+        done = len(self.curves.loss)
+        return done == 0 or (done < config.epochs and done - 1 - self.curves.best_epoch < config.patience)
+
+    def record(self, loss: float, validation_loss: float) -> None:
+        """Ends an epoch."""
+        self.curves.loss.append(loss)
+        self.curves.validation_loss.append(validation_loss)
+        if self.curves.best_epoch == len(self.curves.loss) - 1:
+            self.best = self.average.mean
+
+    def progress(self) -> Progress:
+        state = [keras.ops.convert_to_numpy(variable) for variable in self.optimizer.variables]
+        arrays = {"model": self.model.get_weights(), "optimizer": state, "mean": self.average.mean, "best": self.best}
+        return Progress(asdict(self.curves), self.average.steps, arrays)
+
+    def restore(self, progress: Progress) -> None:
+        self.curves, self.average.steps = Curves(**progress.losses), progress.averaged_steps
+        self.model.set_weights(progress.arrays["model"])
+        for variable, value in zip(self.optimizer.variables, progress.arrays["optimizer"], strict=True):
+            variable.assign(value)
+        self.average.mean, self.best = progress.arrays["mean"], progress.arrays["best"]
 
 
-def _run_epoch(trainer: keras.Model, average: AveragedWeights, batches: Iterable[PackedBatch]) -> float:
+def _seed_dropout(model: keras.Model, rng: np.random.Generator) -> None:
+    """Each epoch of each worker drops steps of its own, whatever came before."""
+    weights = {id(weight) for weight in model.weights}
+    for state in model.variables:
+        if id(state) not in weights:
+            state.assign(rng.integers(0, 2**31, state.shape))
+
+
+def _run_epoch(step: TrainingStep, average: AveragedWeights, batches: Iterable[PackedBatch]) -> float:
     losses = []
     for batch in batches:
-        trainer.reset_metrics()
-        losses.append(trainer.train_on_batch(batch.inputs, batch.targets, sample_weight=batch.weights))
+        losses.append(step(batch))
         average.update()
     return float(np.mean(losses))
 

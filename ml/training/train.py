@@ -20,23 +20,29 @@ from ml.models.gru import build_model
 from ml.models.infer import infer_logits
 from ml.sequences.features import Featurizer, Steps
 from ml.sequences.sequences import Sequences
+from ml.training.checkpoint import Checkpoint
 from ml.training.config import TrainingConfig
 from ml.training.fit import Curves, fit_model
 from ml.training.reference import typical_features
 from ml.training.snapshot import Snapshot
 from ml.training.steps import TargetedSteps, both_ends, targeted_steps
+from ml.training.team import ALONE, Team
 
+CHECKPOINT = "checkpoint.npz"
 HELD_OUT = ("validation", "calibration", "threshold", "test")
 Views = dict[str, tuple[Steps, np.ndarray]]
 
 
-def train(snapshot_folder: Path, bundle: Path, config: TrainingConfig, seed: int) -> dict[str, object]:
+def train(
+    snapshot_folder: Path, bundle: Path, config: TrainingConfig, seed: int, team: Team = ALONE
+) -> dict[str, object]:
     """Fits model and baseline on the snapshot's train slice, stopping early on its validation slice.
 
     Writes to `bundle`: featurizer.json, model.keras, model.onnx, reference.json, curves.json, baseline/ and
     training.json. Writes beside the snapshot, since it names users: heldout.parquet (see ml.evaluation.heldout).
     The same snapshot, config and seed give the same figures on the same machine.
-    Returns the facts in training.json.
+    A training that was broken off goes on from its newest epoch. Worker 0 of a team writes; the others help to fit.
+    Returns the facts in training.json, or nothing for the others.
     """
     snapshot = Snapshot.load(snapshot_folder)
     began = time.perf_counter()
@@ -44,7 +50,11 @@ def train(snapshot_folder: Path, bundle: Path, config: TrainingConfig, seed: int
     featurizer = Featurizer.fit(sequences, extras=snapshot.extras, window=snapshot.window)
     training = targeted_steps(sequences, featurizer)
     validation = targeted_steps(both_ends(snapshot, "validation"), featurizer)
-    model, curves = fit_network(training, validation, featurizer, config, seed)
+    key = {"fingerprint": snapshot.fingerprint, "config": asdict(config), "seed": seed}
+    checkpoint = Checkpoint(snapshot_folder / CHECKPOINT, key | {"backend": keras.backend.backend()})
+    model, curves = fit_network(training, validation, featurizer, config, seed, team=team, checkpoint=checkpoint)
+    if team.rank > 0:
+        return {}
     fitted = time.perf_counter()
     baseline = Baseline.fit(
         _views(snapshot, featurizer, "train"), _views(snapshot, featurizer, "validation"), featurizer, seed=seed
@@ -70,11 +80,19 @@ def train(snapshot_folder: Path, bundle: Path, config: TrainingConfig, seed: int
         "seconds": {"model": round(fitted - began, 1), "baseline": round(time.perf_counter() - fitted, 1)},
     }
     write_json(bundle / "training.json", facts)
+    checkpoint.remove()
     return facts
 
 
 def fit_network(
-    training: TargetedSteps, validation: TargetedSteps, featurizer: Featurizer, config: TrainingConfig, seed: int
+    training: TargetedSteps,
+    validation: TargetedSteps,
+    featurizer: Featurizer,
+    config: TrainingConfig,
+    seed: int,
+    *,
+    team: Team = ALONE,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[keras.Model, Curves]:
     """A fitted causal GRU and its curves.
 
@@ -91,7 +109,17 @@ def fit_network(
             dropout=config.dropout,
         )
     )
-    return model, fit_model(model, training, validation, featurizer=featurizer, config=config, seed=seed)
+    curves = fit_model(
+        model,
+        training,
+        validation,
+        featurizer=featurizer,
+        config=config,
+        seed=seed,
+        team=team,
+        checkpoint=checkpoint,
+    )
+    return model, curves
 
 
 def _views(snapshot: Snapshot, featurizer: Featurizer, name: str) -> Views:
