@@ -11,7 +11,7 @@ import pytest
 
 from ml.contracts.events import Kind
 from ml.sequences.batches import BUCKETS, pad, pad_values, plan_batches, unpad
-from ml.sequences.build import build_sequences
+from ml.sequences.build import Selection, build_sequences
 from ml.sequences.features import UNKNOWN, ColumnAbsent, Featurizer
 from ml.sequences.sequences import Sequences
 from tests.unit.trails import EXTRAS, START, random_events, write_lake
@@ -21,7 +21,7 @@ END = START + timedelta(days=60)
 
 def build(folder: Path, events: pa.Table, *, window: int = 50) -> Sequences:
     before = max(events["event_time"].to_pylist()).replace(hour=0) + timedelta(days=1)
-    return build_sequences(write_lake(folder, events), before=before, window=window)
+    return build_sequences(write_lake(folder, events), Selection(before, window))
 
 
 @pytest.fixture(scope="module")
