@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ml.contracts.events import TIME
 from ml.contracts.intervals import Interval
 from ml.contracts.lake import BUCKETS, ORDER, PART, bucket_range, pending_since
 from ml.errors import ExitCode, InputAbsent, TrailguardError
@@ -23,7 +22,6 @@ from ml.sequences.moments import Keep, add_moments
 from ml.sequences.sequences import Sequences
 
 EVENTS_AT_ONCE = 1_000_000
-_NEVER = pa.schema([("user_id", pa.string()), ("until", TIME)])
 
 
 class WindowInvalid(TrailguardError):
@@ -71,7 +69,8 @@ def stream_sequences(events: Path, wanted: Selection, *, at_once: int = EVENTS_A
         lake = lake.join(chosen.lazy(), on="user_id", how="semi")
     yielded = False
     for first, end in _ranges(lake, at_once):
-        yield cut_sequences(_arrow(_in_buckets(lake, first, end).sort(*ORDER).collect()), wanted)
+        rows = _in_buckets(lake, first, end).collect().sort(*ORDER)  # sorting lazily takes three times as long
+        yield cut_sequences(_arrow(rows), wanted)
         yielded = True
     if not yielded:
         yield cut_sequences(_arrow(lake.clear().collect()), wanted)
@@ -88,12 +87,20 @@ def cut_sequences(rows: pa.Table, wanted: Selection) -> Sequences:
     rows: the partitions' columns, only events before `wanted.before`.
     """
     rows = rows.drop_columns(["user_bucket"])
-    until = _NEVER.empty_table() if wanted.until is None else wanted.until
+    if wanted.until is None:
+        trails = Sequences.of(rows)
+        ended = np.zeros(len(trails), bool)
+    else:
+        trails, ended = _stop(rows, wanted.until)
+    return add_moments(trails, before=wanted.before, window=wanted.window, keep=wanted.keep, ended=ended)
+
+
+def _stop(rows: pa.Table, until: pa.Table) -> tuple[Sequences, np.ndarray]:
+    """The trails as far as they go, and whether each user's goes no further on purpose, bool (users,)."""
     stopped = until["user_id"].combine_chunks()
     moments = until["until"].combine_chunks().take(pc.index_in(rows["user_id"].combine_chunks(), value_set=stopped))
     trails = Sequences.of(rows.filter(pc.fill_null(pc.less(rows["event_time"], moments), True)))
-    ended = pc.is_in(trails.user_ids, value_set=stopped).to_numpy(zero_copy_only=False)
-    return add_moments(trails, before=wanted.before, window=wanted.window, keep=wanted.keep, ended=ended)
+    return trails, pc.is_in(trails.user_ids, value_set=stopped).to_numpy(zero_copy_only=False)
 
 
 def find_partitions(events: Path, before: datetime) -> list[Path]:

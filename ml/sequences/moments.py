@@ -77,9 +77,9 @@ def _visits(items: pa.ChunkedArray, users: np.ndarray) -> pa.Array:
     known = codes.is_valid().to_numpy(zero_copy_only=False)
     # Users are contiguous, so rows in the order of (item, row) hold each user's visits to an item side by side.
     rows = np.arange(len(users))
-    keys = np.sort(pc.fill_null(codes, -1).to_numpy().astype(np.int64) * max(1, len(rows)) + rows)
-    order = keys % max(1, len(rows))
-    item, user = keys // max(1, len(rows)), users[order]
+    span = max(1, len(rows))
+    item, order = np.divmod(np.sort(pc.fill_null(codes, -1).to_numpy().astype(np.int64) * span + rows), span)
+    user = users[order]
     begins = np.ones(len(rows), bool)
     begins[1:] = (item[1:] != item[:-1]) | (user[1:] != user[:-1])
     visits = np.empty(len(rows), np.int64)
