@@ -8,18 +8,23 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+PLACES = "places"
+
 
 def gru_graph(model: keras.Model) -> onnx.ModelProto:
-    """What `ml.models.gru.build_model` computes without training: the same inputs, the same output, any batch and
-    length."""
+    """What `ml.models.gru.build_model` computes without training, for any batch and length.
+
+    Inputs: the model's own, and optionally places, int64 (places, 2): a step and a user of the batch each.
+    Outputs: logits, float32 (batch, time); placed_logits, float32 (places,), the logits at those places only, for
+    whom the head need not run at every step.
+    """
     graph = _Graph(model)
     hidden = graph.dense("step_network", graph.step(), relu=True)
     for index in range(sum(isinstance(layer, keras.layers.GRU) for layer in model.layers)):
         hidden = graph.add("Concat", [graph.gru(f"gru_{index}", hidden), hidden], axis=2)
-    logits = graph.dense("head", graph.dense("head_network", hidden, relu=True), relu=False)
-    graph.add(
-        "Transpose", [graph.add("Squeeze", [logits, graph.constant(np.array([2]))])], output="logits", perm=[1, 0]
-    )
+    logits = graph.head(hidden)
+    graph.add("Transpose", [logits], output="logits", perm=[1, 0])
+    graph.head(graph.add("GatherND", [hidden, PLACES]), output="placed_logits")
     return graph.proto()
 
 
@@ -55,6 +60,11 @@ class _Graph:
         total = self.add("Add", [product, self.constant(bias)])
         return self.add("Relu", [total]) if relu else total
 
+    def head(self, values: str, *, output: str | None = None) -> str:
+        """(..., units) -> (...)."""
+        logits = self.dense("head", self.dense("head_network", values, relu=True), relu=False)
+        return self.add("Squeeze", [logits, self.constant(np.array([-1]))], output=output)
+
     def gru(self, layer: str, values: str) -> str:
         """Both order the gates as update, reset, new; linear_before_reset is Keras's reset_after."""
         kernel, recurrent, bias = self._model.get_layer(layer).get_weights()
@@ -69,8 +79,13 @@ class _Graph:
             helper.make_tensor_value_info(name, kind, ["batch", "time", shapes[name].shape[-1]])
             for name, kind in (("numeric", TensorProto.FLOAT), ("categorical", TensorProto.INT32))
         ]
-        output = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "time"])
-        graph = helper.make_graph(self._nodes, self._model.name, inputs, [output], self._weights)
+        inputs.append(helper.make_tensor_value_info(PLACES, TensorProto.INT64, ["places", 2]))
+        default = numpy_helper.from_array(np.zeros((1, 2), np.int64), PLACES)  # makes the input optional
+        outputs = [
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "time"]),
+            helper.make_tensor_value_info("placed_logits", TensorProto.FLOAT, ["places"]),
+        ]
+        graph = helper.make_graph(self._nodes, self._model.name, inputs, outputs, [*self._weights, default])
         proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
         onnx.checker.check_model(proto)
         return proto

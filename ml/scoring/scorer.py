@@ -1,6 +1,7 @@
 """A model bundle at work: sequences in, calibrated scores out, on ONNX Runtime alone."""
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,29 +33,45 @@ class Network:
     def _session(self) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # a recurrent step is too small to share: batches run side by side instead
+        options.log_severity_level = 3  # it warns about every optional input
         return onnxruntime.InferenceSession(self.path, options, providers=onnxruntime.get_available_providers())
 
     def logits(self, steps: Steps) -> np.ndarray:
         """float32 (events,): the logit at every step."""
         logits = np.empty(len(steps.numeric), np.float32)
-        session = self._session  # read here: the threads would each make their own
 
         def infer(batch: Batch) -> None:
-            (padded,) = session.run(None, pad(steps, batch))
-            rows, values = unpad(padded, steps.offsets, batch)
+            rows, values = unpad(self._run("logits", pad(steps, batch)), steps.offsets, batch)
             logits[rows] = values
 
-        batches = pack_batches(steps.lengths, tokens=TOKENS)
-        if len(batches) == 1:  # a thread would cost more than the batch when one user is scored online
-            infer(batches[0])
-            return logits
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(infer, batches))
+        _side_by_side(infer, steps)
         return logits
 
     def last_logits(self, steps: Steps) -> np.ndarray:
         """float32 (users,): the logit at each user's last step."""
-        return self.logits(steps)[steps.offsets[1:] - 1]
+        logits, last = np.empty(len(steps.lengths), np.float32), steps.lengths - 1
+
+        def infer(batch: Batch) -> None:
+            places = np.stack([last[batch.users], np.arange(len(batch.users))], axis=1)
+            logits[batch.users] = self._run("placed_logits", {**pad(steps, batch), "places": places})
+
+        _side_by_side(infer, steps)
+        return logits
+
+    def _run(self, output: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        options = onnxruntime.RunOptions()
+        options.only_execute_path_to_fetches = True  # the other output costs nothing
+        return self._session.run([output], inputs, options)[0]
+
+
+def _side_by_side(infer: Callable[[Batch], None], steps: Steps) -> None:
+    """One batch on each core at a time."""
+    batches = pack_batches(steps.lengths, tokens=TOKENS)
+    for batch in batches[:1]:  # alone: it makes the session, and for one user a thread would cost more than the batch
+        infer(batch)
+    if others := batches[1:]:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(infer, others))
 
 
 @dataclass(frozen=True)

@@ -60,10 +60,10 @@ def padded_lengths(lengths: np.ndarray) -> np.ndarray:
 def pad(steps: Steps, batch: Batch) -> dict[str, np.ndarray]:
     """The model's inputs: numeric float32 (batch, length, F) and categorical int32 (batch, length, C), zero-padded."""
     rows, real = _rows(steps.offsets, batch)
-    return {
-        "numeric": np.where(real[..., None], steps.numeric[rows], np.float32(0)),
-        "categorical": np.where(real[..., None], steps.categorical[rows], np.int32(0)),
-    }
+    inputs = {"numeric": steps.numeric.take(rows, axis=0), "categorical": steps.categorical.take(rows, axis=0)}
+    for values in inputs.values():
+        values[~real] = 0
+    return inputs
 
 
 def pad_values(values: np.ndarray, offsets: np.ndarray, batch: Batch) -> np.ndarray:
