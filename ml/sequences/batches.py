@@ -79,8 +79,8 @@ def unpad(values: np.ndarray, offsets: np.ndarray, batch: Batch) -> tuple[np.nda
 
 
 def each_batch(steps: Steps, *, tokens: int) -> Iterator[tuple[Batch, dict[str, np.ndarray]]]:
-    """Every user once, longest first: the batches and the model's inputs for them."""
-    for batch in pack_batches(steps.lengths, tokens=tokens):
+    """Every user once, shortest first, in few different shapes: the batches and the model's inputs for them."""
+    for batch in plan_batches(steps.lengths, tokens=tokens):
         yield batch, pad(steps, batch)
 
 
