@@ -54,7 +54,7 @@ def score_shard(
         interval,
         (shard, of),
         model=(chosen.model_name, version),
-        memory_limit=chosen.memory_limit,
+        at_once=chosen.events_at_once,
     )
     seconds = round(time.perf_counter() - began, 3)
     path = _scores().write_shard(interval, version, (shard, of), scores, seconds)
@@ -69,7 +69,7 @@ def decide_flags(start: Start, end: End, version: Version) -> dict:
     from ml.flags.decide import flag_rows
     from ml.flags.operating_point import read_threshold
     from ml.scoring.scorer import Scorer
-    from ml.sequences.build import build_sequences
+    from ml.sequences.build import Selection, build_sequences
 
     chosen, interval, bundle = settings(), Interval.parse(start, end), _bundle(version)
     threshold = read_threshold(bundle, chosen.model_name, version)
@@ -78,10 +78,7 @@ def decide_flags(start: Start, end: End, version: Version) -> dict:
     scorer = Scorer.load(bundle)
     sequences = build_sequences(
         chosen.lake / "events",
-        before=interval.end,
-        window=scorer.featurizer.window,
-        users=flagged["user_id"].combine_chunks(),
-        memory_limit=chosen.memory_limit,
+        Selection(interval.end, scorer.featurizer.window, users=flagged["user_id"].combine_chunks()),
     )
     reasons = explain_users(scorer, sequences, read_reference(bundle))
     path = _scores().write_flags(interval, version, flag_rows(flagged, reasons, threshold))

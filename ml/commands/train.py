@@ -37,7 +37,6 @@ def take_snapshot(as_of: AsOf) -> dict:
         window=chosen.window,
         extras=found.extras,
         out=_folder(as_of),
-        memory_limit=chosen.memory_limit,
     )
     return {"fingerprint": snapshot.fingerprint, "slices": snapshot.counts(), "folder": _folder(as_of)}
 
@@ -127,7 +126,6 @@ def evaluate_later(
         as_of=parse_time(until),
         label_delay=timedelta(days=found.label_delay_days),
         window=chosen.window,
-        memory_limit=chosen.memory_limit,
     )
     newcomers = users.filter(pc.greater_equal(users["first_event_time"], parse_time(as_of)))
     metrics = evaluate(_bundle(as_of), sequences.of_users(newcomers["user_id"].combine_chunks()), seed=seed)

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Literal
 
 from ml.contracts.intervals import Interval
+from ml.contracts.lake import PART, part
 from ml.errors import InputAbsent
 from ml.ingest.accounting import Accounting, Staged
+from ml.ingest.partitions import publish_days
 
 Stream = Literal["events", "labels"]
-PART = "part-0.parquet"
 UNDATED = "ds=undated"
 MANIFEST = "staged.json"
 
@@ -36,7 +37,7 @@ class EventLake:
 
     def has_partition(self, day: date | Interval) -> bool:
         """Whether the UTC day's events are published. A day without events has no partition."""
-        return self._part(self.root, "events", day.ds if isinstance(day, Interval) else f"{day:%Y-%m-%d}").is_file()
+        return part(self.root / "events", day.start.date() if isinstance(day, Interval) else day).is_file()
 
     def fingerprint(self, interval: Interval | None = None) -> str:
         """SHA-256 over the days and contents of the published partitions, 64 hex digits."""
@@ -91,9 +92,10 @@ class EventLake:
         staging = self.staging(stream, interval)
         with self._lock(staging), self._lock(self.root / "staging" / "publishing"):
             staged = self.staged(stream, interval)
+            if stream == "events":
+                days = [date.fromisoformat(day.ds) for day in staged.days]
+                publish_days(self.root, {day: part(staging, day) for day in days})
             for day in staged.days:
-                if stream == "events":
-                    _place(self._part(staging, "", day.ds), self._part(self.root, "events", day.ds))
                 self._place_rest(staging, stream, f"ds={day.ds}", PART, "")
             for name in staged.files:
                 kept = undated_name(name)
@@ -104,10 +106,6 @@ class EventLake:
         _place(staging / "quarantine" / partition / part, self.root / "quarantine" / stream / partition / part)
         accounts = f"{partition}{file}.json"
         _place(staging / "accounting" / accounts, self.root / "accounting" / stream / accounts)
-
-    @staticmethod
-    def _part(root: Path, folder: str, ds: str) -> Path:
-        return root / folder / f"ds={ds}" / PART
 
     @contextmanager
     def _lock(self, path: Path) -> Iterator[None]:

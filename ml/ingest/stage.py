@@ -11,15 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ml.contracts.intervals import Interval
+from ml.contracts.lake import PART
 from ml.contracts.quarantine import QUARANTINE_SCHEMA
 from ml.ingest.accounting import Accounting
 from ml.ingest.batch import RAW_KEPT, Reject
 from ml.ingest.column_checks import BROKEN, DS, LINE, RAW, REASON
 from ml.ingest.deduplicate import FILE, drop_duplicates
-from ml.ingest.lake import PART, UNDATED, undated_name
+from ml.ingest.lake import UNDATED, undated_name
+from ml.ingest.partitions import COMPRESSION
 from ml.ingest.spill import Spill
-
-COMPRESSION = "zstd"
 
 
 class StagedDays:

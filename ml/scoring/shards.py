@@ -11,7 +11,7 @@ from ml.contracts.intervals import Interval
 from ml.contracts.scores import SCORE_SCHEMA
 from ml.errors import InputAbsent
 from ml.scoring.scorer import Scorer
-from ml.sequences.build import stream_sequences
+from ml.sequences.build import Selection, stream_sequences
 from ml.sequences.sequences import Sequences
 
 
@@ -40,22 +40,17 @@ def score_shard(
     shard: tuple[int, int],
     *,
     model: tuple[str, str],
-    memory_limit: str,
+    at_once: int,
 ) -> pa.Table:
     """Scores in SCORE_SCHEMA of the shard's users who did something in the interval, as of its end.
 
     Args:
         shard: (i, n), the i-th of n.
         model: name and version, for the record.
+        at_once: see stream_sequences.
     """
-    parts = stream_sequences(
-        events,
-        before=interval.end,
-        window=scorer.featurizer.window,
-        active_in=interval,
-        shard=shard,
-        memory_limit=memory_limit,
-    )
+    wanted = Selection(interval.end, scorer.featurizer.window, active_in=interval, shard=shard)
+    parts = stream_sequences(events, wanted, at_once=at_once)
     return pa.concat_tables(_score_part(scorer, part, interval, model) for part in parts)
 
 

@@ -126,7 +126,6 @@ def make_snapshot(
     extras: Mapping[str, Kind],
     out: Path,
     shares: Shares = DEFAULT_SHARES,
-    memory_limit: str = "2GB",
 ) -> Snapshot:
     """Freezes what was known at as_of and writes it to `out`.
 
@@ -136,9 +135,7 @@ def make_snapshot(
     account appeals), and would give it away.
     Raises InputAbsent, SnapshotTooSmall.
     """
-    users, sequences = know_users(
-        events, labels, as_of=as_of, label_delay=label_delay, window=window, memory_limit=memory_limit
-    )
+    users, sequences = know_users(events, labels, as_of=as_of, label_delay=label_delay, window=window)
     first_event_time = users["first_event_time"].cast(pa.int64()).to_numpy()
     slices = assign_slices(first_event_time, users["user_id"].to_numpy(), shares)
     users = users.append_column("slice", pa.array(slices, pa.string()))

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.contracts.events import TIME
-from ml.sequences.build import build_sequences
+from ml.sequences.build import Selection, build_sequences
 from ml.sequences.sequences import Sequences
 
 _VERDICTS = """
@@ -19,7 +19,8 @@ _VERDICTS = """
                min(observed_at) filter (label = 1) as observed_at
         from labels where observed_at < $as_of group by all
     ), bad as (
-        select known.*, event_time from known left join read_parquet($files, union_by_name = true) as event
+        select known.*, event_time
+        from known left join read_parquet($files, union_by_name = true, hive_partitioning = false) as event
             on event.user_id = known.user_id and event.event_id = known.event_id and event.event_time < $as_of
         where label = 1 and (known.event_id is null or event.event_id is not null)
     )
@@ -50,7 +51,6 @@ def know_users(
     as_of: datetime,
     label_delay: timedelta,
     window: int,
-    memory_limit: str = "2GB",
 ) -> tuple[pa.Table, Sequences]:
     """The matured users at as_of and both ends of their trails.
 
@@ -63,9 +63,7 @@ def know_users(
     """
     anomalous = find_anomalous(events, labels, as_of=as_of)
     until = anomalous.select(["user_id", "observed_at"]).rename_columns(["user_id", "until"])
-    sequences = build_sequences(
-        events, before=as_of, window=window, keep="ends", until=until, memory_limit=memory_limit
-    )
+    sequences = build_sequences(events, Selection(before=as_of, window=window, keep="ends", until=until))
     matured = pc.less(sequences.events["first_event_time"], pa.scalar(as_of - label_delay, TIME))
     sequences = sequences.keep(matured.to_numpy())
     users = _describe_users(sequences, anomalous)

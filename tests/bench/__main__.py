@@ -17,7 +17,7 @@ from ml.files import write_json
 from tests.bench.rows import Row
 
 RESULTS = Path(__file__).parents[2] / "bench" / "results.json"
-GROUPS = ("sequences", "inference", "training", "publishing")
+GROUPS = ("sequences", "inference")
 
 
 def measure(
@@ -42,7 +42,7 @@ def show(rows: list[Row]) -> None:
         table.add_row(
             row.name, f"{row.ours:,.4g}", peer, row.unit, f"{row.ratio:.3g}", f"{row.low:.3g} to {row.high:.3g}"
         )
-    Console().print(table)
+    Console(width=110).print(table)
 
 
 def keep(rows: list[Row], *, quick: bool) -> None:

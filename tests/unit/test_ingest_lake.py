@@ -11,6 +11,7 @@ import pytest
 
 from ml.contracts.intervals import Interval
 from ml.contracts.labels import LABEL_SCHEMA
+from ml.contracts.lake import ORDER, lake_schema
 from ml.datasets.descriptor import load_descriptor
 from ml.errors import ExitCode, InputAbsent
 from ml.ingest.accounting import RowsUnaccounted
@@ -125,13 +126,13 @@ def test_of_contradicting_rows_the_smallest_stays(shop, lake):
     assert total.reasons == {"conflicting_event_id": 2}
 
 
-def test_rows_are_sorted_by_user_time_and_event(shop, lake):
+def test_rows_are_sorted_by_bucket_user_time_and_event(shop, lake):
     descriptor = shop("%Y-%m.csv", {"2014-03.csv": HEADER + "\n".join(march_lines())})
     ingest(descriptor, MARCH, lake)
     for path in lake.partitions():
         table = pq.read_table(path, partitioning=None)
-        assert table.schema.equals(descriptor.event_schema)
-        keys = list(zip(*(table[name].to_pylist() for name in ("user_id", "event_time", "event_id")), strict=True))
+        assert table.schema.equals(lake_schema(descriptor.event_schema))
+        keys = list(zip(*(table[name].to_pylist() for name in ORDER), strict=True))
         assert keys == sorted(keys)
 
 

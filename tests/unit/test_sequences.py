@@ -11,7 +11,7 @@ import pytest
 from ml.contracts.events import TIME
 from ml.contracts.intervals import Interval
 from ml.errors import InputAbsent
-from ml.sequences.build import WindowInvalid, build_sequences, stream_sequences
+from ml.sequences.build import Selection, WindowInvalid, build_sequences, stream_sequences
 from ml.sequences.sequences import Sequences
 from tests.unit.trails import START, random_events, write_lake
 
@@ -31,33 +31,33 @@ def lake(events: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(lake: Path) -> Sequences:
-    return build_sequences(lake, before=END, window=1000)
+    return build_sequences(lake, Selection(before=END, window=1000))
 
 
 def test_every_event_is_in_its_users_sequence_in_order(events: pa.Table, whole: Sequences):
     assert whole.events.num_rows == events.num_rows > 0
     assert whole.events.select(events.column_names).to_pylist() == events.to_pylist()
-    assert whole.user_ids.to_pylist() == sorted(set(events["user_id"].to_pylist()))
+    assert whole.user_ids.to_pylist() == list(dict.fromkeys(events["user_id"].to_pylist()))
     assert whole.events["ordinal"].to_pylist() == (whole.positions + 1).tolist()
 
 
 def test_future_events_change_no_past_value(lake: Path, events: pa.Table, tmp_path: Path):
     middle = START + timedelta(days=30)
     past = write_lake(tmp_path, events.filter(pc.less(events["event_time"], middle)))
-    with_future = build_sequences(lake, before=middle, window=1000)
-    without = build_sequences(past, before=middle, window=1000)
+    with_future = build_sequences(lake, Selection(before=middle, window=1000))
+    without = build_sequences(past, Selection(before=middle, window=1000))
     assert with_future.events.equals(without.events)
-    later = build_sequences(lake, before=END, window=1000).events
+    later = build_sequences(lake, Selection(before=END, window=1000)).events
     later = later.filter(pc.less(later["event_time"], middle)).drop(["remaining", "closes_day"])
     assert later.equals(without.events.drop(["remaining", "closes_day"]))
 
 
 def test_a_closed_day_is_known_at_its_end(lake: Path, whole: Sequences):
     for days in (20, 31):
-        known = build_sequences(lake, before=START + timedelta(days=days), window=1000).events
+        known = build_sequences(lake, Selection(before=START + timedelta(days=days), window=1000)).events
         later = whole.events.filter(pc.less(whole.events["event_time"], START + timedelta(days=days)))
         assert known["closes_day"].equals(later["closes_day"])
-    noon = build_sequences(lake, before=START + timedelta(days=20, hours=12), window=1000).events
+    noon = build_sequences(lake, Selection(before=START + timedelta(days=20, hours=12), window=1000)).events
     today = noon.filter(pc.greater_equal(noon["event_time"], pa.scalar(START + timedelta(days=20), TIME)))
     assert today.num_rows > 0
     assert not any(today["closes_day"].to_pylist())
@@ -87,35 +87,34 @@ def test_an_item_is_new_to_a_user_once(whole: Sequences):
 
 def test_a_window_cuts_rows_and_changes_none(lake: Path, whole: Sequences):
     rows = whole.events
-    first, newest = (build_sequences(lake, before=END, window=5, keep=keep).events for keep in ("first", "newest"))
+    first, newest = (
+        build_sequences(lake, Selection(before=END, window=5, keep=keep)).events for keep in ("first", "newest")
+    )
     assert first.equals(rows.filter(pc.less_equal(rows["ordinal"], 5)))
     assert newest.equals(rows.filter(pc.less(rows["remaining"], 5)))
-    ends = build_sequences(lake, before=END, window=5, keep="ends")
+    ends = build_sequences(lake, Selection(before=END, window=5, keep="ends"))
     assert ends.first(5).events.equals(first)
     assert ends.newest(5).events.equals(newest)
     assert newest.num_rows < rows.num_rows
 
 
-@pytest.mark.parametrize("batch_rows", [1, 7, 100_000])
-def test_no_user_is_split_however_small_the_batches(lake: Path, whole: Sequences, batch_rows: int):
-    parts = list(stream_sequences(lake, before=END, window=1000, batch_rows=batch_rows))
+@pytest.mark.parametrize("at_once", [1, 7, 100_000])
+def test_no_user_is_split_however_small_the_batches(lake: Path, whole: Sequences, at_once: int):
+    parts = list(stream_sequences(lake, Selection(END, 1000), at_once=at_once))
     users = [user for part in parts for user in part.user_ids.to_pylist()]
     assert users == whole.user_ids.to_pylist()
     assert Sequences.concat(parts).events.equals(whole.events)
 
 
 def test_shards_part_the_users_and_change_no_value(lake: Path, whole: Sequences):
-    parts = [build_sequences(lake, before=END, window=1000, shard=(index, 4)) for index in range(4)]
+    parts = [build_sequences(lake, Selection(before=END, window=1000, shard=(index, 4))) for index in range(4)]
     assert all(0 < len(part) < len(whole) for part in parts)
-    together = pa.concat_tables(part.events for part in parts).sort_by(
-        [("user_id", "ascending"), ("event_time", "ascending"), ("event_id", "ascending")]
-    )
-    assert together.equals(whole.events)
+    assert pa.concat_tables(part.events for part in parts).equals(whole.events)
 
 
 def test_the_users_active_in_an_interval_bring_their_whole_trail(lake: Path, events: pa.Table, whole: Sequences):
     interval = Interval(START + 50 * DAY, START + 51 * DAY)
-    active = build_sequences(lake, before=interval.end, window=1000, active_in=interval)
+    active = build_sequences(lake, Selection(before=interval.end, window=1000, active_in=interval))
     expected = {row["user_id"] for row in events.to_pylist() if row["event_time"] in interval}
     assert set(active.user_ids.to_pylist()) == expected
     assert 0 < len(active) < len(whole)
@@ -123,14 +122,17 @@ def test_the_users_active_in_an_interval_bring_their_whole_trail(lake: Path, eve
 
 
 def test_only_the_wanted_users_are_built_and_nobody_where_none_is_wanted(lake: Path):
-    assert build_sequences(lake, before=END, window=9, users=["u003", "u001"]).user_ids.to_pylist() == ["u001", "u003"]
-    assert len(build_sequences(lake, before=END, window=9, users=[])) == 0
+    assert build_sequences(lake, Selection(before=END, window=9, users=["u003", "u001"])).user_ids.to_pylist() == [
+        "u003",
+        "u001",
+    ]
+    assert len(build_sequences(lake, Selection(before=END, window=9, users=[]))) == 0
 
 
 def test_what_a_user_does_after_their_end_is_left_out_of_their_trail_only(lake: Path, whole: Sequences):
     stop = START + 30 * DAY + timedelta(hours=6)
     until = pa.table({"user_id": ["u001"], "until": pa.array([stop], TIME)})
-    ended = build_sequences(lake, before=END, window=1000, until=until).events
+    ended = build_sequences(lake, Selection(before=END, window=1000, until=until)).events
     theirs = pc.equal(ended["user_id"], "u001")
     assert max(ended.filter(theirs)["event_time"].to_pylist()) < stop
     assert ended.filter(theirs)["closes_day"].to_pylist()[-1] is True
@@ -148,13 +150,13 @@ def test_a_prefix_knows_neither_later_events_nor_that_the_day_ended_with_it(whol
 
 def test_absent_partitions_and_senseless_windows_are_refused(lake: Path, tmp_path: Path):
     with pytest.raises(InputAbsent):
-        build_sequences(tmp_path, before=END, window=5)
+        build_sequences(tmp_path, Selection(before=END, window=5))
     with pytest.raises(InputAbsent):
-        build_sequences(lake, before=START - DAY, window=5)
+        build_sequences(lake, Selection(before=START - DAY, window=5))
     with pytest.raises(WindowInvalid):
-        build_sequences(lake, before=END, window=0)
+        build_sequences(lake, Selection(before=END, window=0))
     with pytest.raises(WindowInvalid):
-        build_sequences(lake, before=END, window=5, shard=(2, 2))
+        build_sequences(lake, Selection(before=END, window=5, shard=(2, 2)))
 
 
 def test_offsets_point_at_the_boundaries(whole: Sequences):

@@ -1,6 +1,7 @@
 """Small made-up lakes for tests: random shoppers whose every event is known to the test."""
 
-from datetime import UTC, datetime, timedelta
+import tempfile
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pyarrow.parquet as pq
 
 from ml.contracts.events import Kind, event_schema
 from ml.contracts.labels import LABEL_SCHEMA
+from ml.contracts.lake import ORDER, buckets_of
+from ml.ingest.partitions import publish_days
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 EXTRAS = {"device": Kind.CATEGORICAL, "price": Kind.NUMERIC, "note": Kind.TEXT}
@@ -36,19 +39,25 @@ def random_events(*, users: int = 30, events: int = 600, days: int = 60, seed: i
         "price": some(rng.normal(0, 5, events).tolist(), 0.5),
         "note": some([f"note {number}" for number in rng.integers(0, 40, events)], 0.4),
     }
-    return pa.table(rows, schema=event_schema(EXTRAS)).sort_by(
-        [("user_id", "ascending"), ("event_time", "ascending"), ("event_id", "ascending")]
-    )
+    return in_lake_order(pa.table(rows, schema=event_schema(EXTRAS)))
+
+
+def in_lake_order(events: pa.Table) -> pa.Table:
+    """By (user_bucket, user_id, event_time, event_id)."""
+    buckets = pa.array(buckets_of(events["user_id"].to_pylist()))
+    keys = [(name, "ascending") for name in ORDER]
+    return events.append_column("user_bucket", buckets).sort_by(keys).drop_columns(["user_bucket"])
 
 
 def write_lake(folder: Path, events: pa.Table) -> Path:
-    """Daily partitions, as ingestion leaves them."""
-    days = pc.strftime(events["event_time"], "%Y-%m-%d")
-    for day in pc.unique(days).to_pylist():
-        partition = folder / f"ds={day}"
-        partition.mkdir(parents=True, exist_ok=True)
-        pq.write_table(events.filter(pc.equal(days, day)), partition / "part-0.parquet")
-    return folder
+    """Daily partitions, as ingestion publishes them."""
+    days, staged = pc.strftime(events["event_time"], "%Y-%m-%d"), {}
+    with tempfile.TemporaryDirectory() as staging:
+        for day in pc.unique(days).to_pylist():
+            staged[date.fromisoformat(day)] = path = Path(staging) / f"{day}.parquet"
+            pq.write_table(events.filter(pc.equal(days, day)), path)
+        publish_days(folder, staged)
+    return folder / "events"
 
 
 def label(user: str, observed_at: datetime, *, value: int = 1, event: str | None = None) -> dict[str, object]:

@@ -1,0 +1,107 @@
+"""The published event partitions: staged rows in the lake's order, with each item's popularity before the day.
+
+A day's popularity follows from the POPULAR_DAYS days before it, so publishing a day late renews the days after it. Each
+day's own counts by item are kept in `items/`, lest a month be read again for every day.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, timedelta
+from functools import lru_cache
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ml.contracts.lake import DERIVED, ORDER, PENDING, POPULAR_DAYS, buckets_of, lake_schema, part
+from ml.files import new_file
+
+COMPRESSION = "zstd"
+ROW_GROUP = 16_384  # rows: so few that a range of buckets skips most of a large day
+_COUNTS = {"item_id": pl.String, "events": pl.Int64, "users": pl.Int64}
+Counts = Callable[[date], pl.DataFrame]
+
+
+def publish_days(root: Path, staged: Mapping[date, Path]) -> None:
+    """Makes the staged files the lake's partitions of their days; a day whose file is absent loses its partition.
+
+    staged: day -> a file in the event contract. Doing it again, and in whatever order days are published, leaves the
+    same files. A marker in `events/.pending/` lasts while it works or, if it dies, until the same days are published.
+    """
+    counts = lru_cache(POPULAR_DAYS + 1)(lambda day: _read_counts(root, day))
+    with _pending(root / "events", min(staged), max(staged)) as resumed:
+        changed = [day for day in sorted(staged) if _count_items(root, day, staged[day]) or resumed]
+        for day in sorted(staged):
+            _place(root / "events", day, _complete(staged[day], day, counts))
+        for day in _days_after(changed) - set(staged):
+            partition = part(root / "events", day)
+            _place(root / "events", day, _complete(partition, day, counts))
+
+
+@contextmanager
+def _pending(events: Path, first: date, last: date) -> Iterator[bool]:
+    """Marks the days as being published; whether an earlier attempt at some of them died."""
+    folder = events / PENDING
+    mine = folder / f"{first}_{last}"
+    died = [path for path in folder.glob("*_*") if str(first) <= path.name[:10] and path.name[11:] <= str(last)]
+    folder.mkdir(parents=True, exist_ok=True)
+    mine.touch()
+    yield bool(died)
+    for marker in {mine, *died}:
+        marker.unlink(missing_ok=True)
+
+
+def _days_after(days: list[date]) -> set[date]:
+    """The days whose popularity depends on these."""
+    return {day + timedelta(days=later) for day in days for later in range(1, POPULAR_DAYS + 1)}
+
+
+def _count_items(root: Path, day: date, staged: Path) -> bool:
+    """Writes the day's events and users by item; whether they are others than before."""
+    before, counts = _read_counts(root, day), pl.DataFrame(schema=_COUNTS)
+    if staged.is_file():
+        rows = pl.read_parquet(staged, columns=["item_id", "user_id"], hive_partitioning=False).drop_nulls("item_id")
+        totals = (pl.len().cast(pl.Int64).alias("events"), pl.col("user_id").n_unique().cast(pl.Int64).alias("users"))
+        counts = rows.group_by("item_id").agg(totals).sort("item_id")
+    _place(root / "items", day, counts.to_arrow() if staged.is_file() else None)
+    return not counts.equals(before)
+
+
+def _read_counts(root: Path, day: date) -> pl.DataFrame:
+    path = part(root / "items", day)
+    return pl.read_parquet(path, hive_partitioning=False) if path.is_file() else pl.DataFrame(schema=_COUNTS)
+
+
+def _complete(path: Path, day: date, counts: Counts) -> pa.Table | None:
+    """The file's rows in the lake's order with the derived columns; None where there is no file."""
+    if not path.is_file():
+        return None
+    rows = pq.read_table(path, partitioning=None)
+    rows = rows.drop_columns([field.name for field in DERIVED if field.name in rows.column_names])
+    earlier = pl.concat(counts(day - timedelta(days=back)) for back in range(1, POPULAR_DAYS + 1))
+    popularity = earlier.group_by("item_id").agg(item_events=pl.col("events").sum(), item_users=pl.col("users").sum())
+    users = pl.DataFrame({"user_id": rows["user_id"].unique().to_pylist()})
+    buckets = users.with_columns(user_bucket=pl.Series(buckets_of(users["user_id"].to_list())))
+    known = pl.col("item_id").is_not_null()
+    completed = (
+        pl.DataFrame(rows)
+        .join(buckets, on="user_id", how="left")
+        .join(popularity, on="item_id", how="left")
+        .with_columns(pl.when(known).then(pl.col(name).fill_null(0)) for name in ("item_events", "item_users"))
+        .sort(*ORDER)
+    )
+    schema = lake_schema(rows.schema)
+    return completed.select(schema.names).to_arrow().cast(schema)
+
+
+def _place(folder: Path, day: date, rows: pa.Table | None) -> None:
+    """Writes the day's partition, or leaves none."""
+    path = part(folder, day)
+    if rows is not None:
+        with new_file(path) as unfinished:
+            pq.write_table(rows, unfinished, compression=COMPRESSION, row_group_size=ROW_GROUP)
+        return
+    path.unlink(missing_ok=True)
+    if path.parent.is_dir() and not any(path.parent.iterdir()):
+        path.parent.rmdir()
