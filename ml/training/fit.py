@@ -16,7 +16,7 @@ from ml.training.packing import pack_blocks, pack_segments
 from ml.training.step import TrainingStep, build_optimizer
 from ml.training.steps import TargetedSteps
 from ml.training.team import ALONE, Team
-from ml.training.trainer import build_trainer, is_recurrent
+from ml.training.trainer import build_trainer, copy_to_train, is_recurrent
 
 log = logging.getLogger(__name__)
 
@@ -67,21 +67,23 @@ def fit_model(
     The same seed gives the same weights on the same machine, also where the training was broken off and goes on from
     its checkpoint. Every worker of a team calls this with the same arguments and gets the same weights.
     """
-    pack = pack_segments if is_recurrent(model) else pack_blocks
+    learner = copy_to_train(model)
+    pack = pack_segments if is_recurrent(learner) else pack_blocks
     batches = PackedBatches(
         training, featurizer, pack, users_per_step=config.users_per_step, seed=seed, rank=team.rank, workers=team.size
     )
-    trainer = build_trainer(model, batches.packing)
+    trainer = build_trainer(learner, batches.packing)
     optimizer = build_optimizer(trainer, config, steps=len(batches))
-    fitting = Fitting(model, optimizer, AveragedWeights(model, config.averaging))
+    fitting = Fitting(learner, optimizer, AveragedWeights(learner, config.averaging))
     if checkpoint and (progress := checkpoint.load()):
         fitting.restore(progress)
     step = TrainingStep(trainer, optimizer, team)
     while fitting.goes_on(config):
         epoch = len(fitting.curves.loss)
-        _seed_dropout(model, np.random.default_rng([seed, epoch, team.rank]))
+        _seed_dropout(learner, np.random.default_rng([seed, epoch, team.rank]))
         loss = _run_epoch(step, fitting.average, batches.epoch(epoch))
-        judged = _validate(model, fitting.average, validation, batches.opened) if team.rank == 0 else 0.0
+        model.set_weights(fitting.average.mean)
+        judged = _validate(model, validation, batches.opened) if team.rank == 0 else 0.0
         fitting.record(loss, float(team.add(np.array([judged]))[0]))
         log.info("epoch %d of %d: loss %.4f, validation %.4f", epoch + 1, config.epochs, loss,
                  fitting.curves.validation_loss[-1])  # fmt: skip
@@ -94,9 +96,9 @@ def fit_model(
 class Fitting:
     """Where the training of a model stands."""
 
-    def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer, average: AveragedWeights):
-        self.model, self.optimizer, self.average = model, optimizer, average
-        self.curves, self.best = Curves(), model.get_weights()
+    def __init__(self, learner: keras.Model, optimizer: keras.optimizers.Optimizer, average: AveragedWeights):
+        self.learner, self.optimizer, self.average = learner, optimizer, average
+        self.curves, self.best = Curves(), average.mean
 
     def goes_on(self, config: TrainingConfig) -> bool:
         done = len(self.curves.loss)
@@ -111,12 +113,17 @@ class Fitting:
 
     def progress(self) -> Progress:
         state = [keras.ops.convert_to_numpy(variable) for variable in self.optimizer.variables]
-        arrays = {"model": self.model.get_weights(), "optimizer": state, "mean": self.average.mean, "best": self.best}
+        arrays = {
+            "newest": self.learner.get_weights(),
+            "optimizer": state,
+            "mean": self.average.mean,
+            "best": self.best,
+        }
         return Progress(asdict(self.curves), self.average.steps, arrays)
 
     def restore(self, progress: Progress) -> None:
         self.curves, self.average.steps = Curves(**progress.losses), progress.averaged_steps
-        self.model.set_weights(progress.arrays["model"])
+        self.learner.set_weights(progress.arrays["newest"])
         for variable, value in zip(self.optimizer.variables, progress.arrays["optimizer"], strict=True):
             variable.assign(value)
         self.average.mean, self.best = progress.arrays["mean"], progress.arrays["best"]
@@ -138,15 +145,12 @@ def _run_epoch(step: TrainingStep, average: AveragedWeights, batches: Iterable[P
     return float(np.mean(losses))
 
 
-def _validate(model: keras.Model, average: AveragedWeights, data: TargetedSteps, opened: OpenedDays) -> float:
-    """The loss of the averaged weights over all steps, the closing ones shown both ways."""
-    newest = model.get_weights()
-    model.set_weights(average.mean)
+def _validate(model: keras.Model, data: TargetedSteps, opened: OpenedDays) -> float:
+    """The loss over all steps, the closing ones shown both ways."""
     numeric = data.steps.numeric.copy()
     opened.apply(numeric, data.closes_day)
     total = 0.0
     for shown, weights in ((data.steps.numeric, data.closed_weights), (numeric, data.open_weights)):
         logits = infer_logits(model, replace(data.steps, numeric=shown))
         total += float(((np.logaddexp(0.0, logits) - data.targets * logits) * weights).sum())
-    model.set_weights(newest)
     return total / float(data.open_weights.sum() + data.closed_weights.sum())

@@ -25,7 +25,7 @@ class PackedGRU(keras.layers.Layer):
     """
 
     def __init__(self, gru: keras.layers.GRU, packing: Packing):
-        super().__init__(name=f"packed_{gru.name}")
+        super().__init__(name=f"packed_{gru.name}", dtype=gru.dtype_policy)
         self.cell, self.parts = gru.cell, packing.parts
 
     def call(self, inputs: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from ml.training.team import Team
 def build_optimizer(trainer: keras.Model, config: TrainingConfig, *, steps: int) -> keras.optimizers.Optimizer:
     """The learning rate falls to 0 along half a cosine wave. steps: of an epoch."""
     falling = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps)
-    optimizer = DenseAdamW(falling, weight_decay=config.weight_decay, global_clipnorm=1.0)
+    optimizer = WholeAdamW(falling, weight_decay=config.weight_decay, global_clipnorm=1.0)
     optimizer.build(trainer.trainable_variables)
     return optimizer
 
@@ -63,20 +63,20 @@ class GradientKeeper(keras.optimizers.Optimizer):
             self.gradients = self.add_optimizer_variables(variables, "gradient")
 
     def update_step(self, gradient: object, variable: keras.Variable, learning_rate: object) -> None:
-        self.assign(self.gradients[self._get_variable_index(variable)], _dense(gradient, variable))
+        self.assign(self.gradients[self._get_variable_index(variable)], _whole(gradient))
 
 
-class DenseAdamW(keras.optimizers.AdamW):
-    """AdamW that clips and squares the sum of a gradient's pieces.
+class WholeAdamW(keras.optimizers.AdamW):
+    """AdamW that clips and squares whole gradients.
 
     TensorFlow gives an embedding's gradient in pieces, one for each time that a code occurs in the batch, and Keras
     clips and squares each of them.
     """
 
-    def apply(self, grads: list, trainable_variables: list[keras.Variable]) -> None:
-        dense = [_dense(gradient, variable) for gradient, variable in zip(grads, trainable_variables, strict=True)]
-        super().apply(dense, trainable_variables)
+    def apply(self, grads: list, trainable_variables: list[keras.Variable] | None = None) -> None:
+        super().apply([_whole(gradient) for gradient in grads], trainable_variables)
 
 
-def _dense(gradient: object, variable: keras.Variable) -> object:
-    return ops.add(ops.zeros_like(variable), gradient)
+def _whole(gradient: object) -> object:
+    """A gradient in pieces, added up."""
+    return ops.add(gradient, 0.0)

@@ -1,15 +1,38 @@
 """A model made to train on packed batches."""
 
 import keras
-from keras import ops
+from keras import layers, ops
 
 from ml.training.packing import Packing
 from ml.training.recurrence import PackedGRU
 
+# Each looks at one step at a time and does not care how the steps lie.
+STEPWISE = (layers.InputLayer, layers.Embedding, layers.Dense, layers.Dropout, layers.Concatenate, layers.Reshape)
+
 
 def is_recurrent(model: keras.Model) -> bool:
     """Whether GRU layers, and no others, carry something from one step to the next."""
-    return any(isinstance(layer, keras.layers.GRU) for layer in model.layers)
+    across = [layer for layer in model.layers if not isinstance(layer, STEPWISE)]
+    return bool(across) and all(isinstance(layer, layers.GRU) for layer in across)
+
+
+def copy_to_train(model: keras.Model) -> keras.Model:
+    """The model with weights of its own, float32 as before, that computes in what its device is fastest with."""
+    accelerated = not keras.distribution.list_devices()[0].startswith("cpu")
+    return in_precision(model, "mixed_bfloat16" if accelerated else "float32")
+
+
+def in_precision(model: keras.Model, policy: str) -> keras.Model:
+    """A copy of the model under a Keras dtype policy, such as mixed_bfloat16."""
+
+    def copy_layer(layer: layers.Layer | keras.Operation) -> layers.Layer | keras.Operation:
+        if not isinstance(layer, layers.Layer):
+            return layer  # an operation holds neither weights nor a policy
+        return type(layer).from_config(layer.get_config() | {"dtype": policy})
+
+    copy = keras.models.clone_model(model, clone_function=copy_layer)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def build_trainer(model: keras.Model, packing: Packing) -> keras.Model:
@@ -29,10 +52,8 @@ def build_trainer(model: keras.Model, packing: Packing) -> keras.Model:
 
 
 def _apply_to_segments(model: keras.Model, packed: dict, packing: Packing) -> keras.KerasTensor:
-    """Every layer but the GRUs looks at single steps and does not care how they lie."""
-
-    def call(layer: keras.layers.Layer, *args: object, **kwargs: object) -> object:
-        return PackedGRU(layer, packing)(args[0]) if isinstance(layer, keras.layers.GRU) else layer(*args, **kwargs)
+    def call(layer: layers.Layer, *args: object, **kwargs: object) -> object:
+        return PackedGRU(layer, packing)(args[0]) if isinstance(layer, layers.GRU) else layer(*args, **kwargs)
 
     applied = keras.models.clone_model(
         model, input_tensors=packed, clone_function=lambda layer: layer, call_function=call
