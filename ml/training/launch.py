@@ -45,7 +45,7 @@ def launch(work: Callable[[Team], object], *, workers: int) -> int:
 
 
 def _run(work: Callable[[Team], object], workers: int) -> list[int]:
-    """The workers' exit statuses; those who were stopped because another was lost have 0."""
+    """The workers' exit statuses: all 0, or those from when the first was lost, where 0 says nothing."""
     context = get_context("spawn")
     processes, pipes = [], []
     for rank in range(workers):
@@ -69,7 +69,9 @@ def _wait(processes: list[BaseProcess]) -> list[int]:
     running = {process.sentinel: process for process in processes}
     while running:
         for sentinel in connection.wait(list(running)):
-            if running.pop(sentinel).exitcode:
+            process = running.pop(sentinel)
+            process.join()  # the sentinel can be seen before the status
+            if process.exitcode:
                 return [process.exitcode or 0 for process in processes]
     return [0] * len(processes)
 

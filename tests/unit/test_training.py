@@ -17,22 +17,13 @@ from ml.training.config import TrainingConfig
 from ml.training.slices import SLICES, Shares, assign_slices
 from ml.training.snapshot import Snapshot, SnapshotTooSmall, make_snapshot
 from ml.training.verdicts import find_anomalous, know_users
-from tests.unit.trails import EXTRAS, START, label, label_table, random_events, write_lake
+from tests.unit.trails import EXTRAS, START, label, label_table, staggered_events, staggered_labels, write_lake
 
 AS_OF = START + timedelta(days=40)
 DELAY = timedelta(days=10)
 WINDOW = 8
 CONFIG = TrainingConfig(width=8, epochs=1, users_per_step=32)
 USERS = [f"u{number:03d}" for number in range(200)]
-
-
-def staggered_events() -> pa.Table:
-    """200 users who begin one after another, five a day, each with ten random events in the ten days that follow."""
-    events = random_events(users=200, events=2000, days=10)
-    starts = [timedelta(hours=24 / 5 * int(user[1:])) for user in events["user_id"].to_pylist()]
-    index = events.column_names.index("event_time")
-    moved = pc.add(events["event_time"], pa.array(starts, pa.duration("us")))
-    return events.set_column(index, events.schema.field("event_time"), moved)
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +33,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def labels() -> pa.Table:
-    """Every third user is fraudulent, which became known nine days after they began."""
-    known = [label(user, START + timedelta(days=9, hours=24 / 5 * int(user[1:]))) for user in USERS[::3]]
-    return label_table(*known)
+    return staggered_labels()
 
 
 def snap(lake: Path, labels: pa.Table, out: Path, as_of: datetime = AS_OF) -> Snapshot:

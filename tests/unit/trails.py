@@ -42,6 +42,25 @@ def random_events(*, users: int = 30, events: int = 600, days: int = 60, seed: i
     return in_lake_order(pa.table(rows, schema=event_schema(EXTRAS)))
 
 
+def staggered_events() -> pa.Table:
+    """200 users who begin one after another, five a day, each with ten random events in the ten days that follow."""
+    events = random_events(users=200, events=2000, days=10)
+    starts = [_begin(user) - START for user in events["user_id"].to_pylist()]
+    index = events.column_names.index("event_time")
+    moved = pc.add(events["event_time"], pa.array(starts, pa.duration("us")))
+    return events.set_column(index, events.schema.field("event_time"), moved)
+
+
+def staggered_labels() -> pa.Table:
+    """Every third of those users is fraudulent, which became known nine days after they began."""
+    users = [f"u{number:03d}" for number in range(0, 200, 3)]
+    return label_table(*(label(user, _begin(user) + timedelta(days=9)) for user in users))
+
+
+def _begin(user: str) -> datetime:
+    return START + timedelta(hours=24 / 5 * int(user[1:]))
+
+
 def in_lake_order(events: pa.Table) -> pa.Table:
     """By (user_bucket, user_id, event_time, event_id)."""
     buckets = pa.array(buckets_of(events["user_id"].to_pylist()))
