@@ -13,7 +13,7 @@ from ml.training.batches import OpenedDays, PackedBatch, PackedBatches
 from ml.training.checkpoint import Checkpoint, Progress
 from ml.training.config import TrainingConfig
 from ml.training.packing import pack_blocks, pack_segments
-from ml.training.step import TrainingStep, build_optimizer
+from ml.training.step import Step, build_step, new_optimizer
 from ml.training.steps import TargetedSteps
 from ml.training.team import ALONE, Team
 from ml.training.trainer import build_trainer, copy_to_train, is_recurrent
@@ -73,11 +73,11 @@ def fit_model(
         training, featurizer, pack, users_per_step=config.users_per_step, seed=seed, rank=team.rank, workers=team.size
     )
     trainer = build_trainer(learner, batches.packing)
-    optimizer = build_optimizer(trainer, config, steps=len(batches))
+    optimizer = new_optimizer(config, steps=len(batches))
+    step = build_step(trainer, optimizer, team)
     fitting = Fitting(learner, optimizer, AveragedWeights(learner, config.averaging))
     if checkpoint and (progress := checkpoint.load()):
         fitting.restore(progress)
-    step = TrainingStep(trainer, optimizer, team)
     while fitting.goes_on(config):
         epoch = len(fitting.curves.loss)
         _seed_dropout(learner, np.random.default_rng([seed, epoch, team.rank]))
@@ -137,7 +137,7 @@ def _seed_dropout(model: keras.Model, rng: np.random.Generator) -> None:
             state.assign(rng.integers(0, 2**31, state.shape))
 
 
-def _run_epoch(step: TrainingStep, average: AveragedWeights, batches: Iterable[PackedBatch]) -> float:
+def _run_epoch(step: Step, average: AveragedWeights, batches: Iterable[PackedBatch]) -> float:
     losses = []
     for batch in batches:
         losses.append(step(batch))

@@ -1,5 +1,7 @@
 """One optimizer step: of one process alone, or of a team that adds its gradients up."""
 
+from collections.abc import Callable, Iterable
+
 import keras
 import numpy as np
 from keras import ops
@@ -8,50 +10,66 @@ from ml.training.batches import PackedBatch
 from ml.training.config import TrainingConfig
 from ml.training.team import Team
 
+Step = Callable[[PackedBatch], float]
 
-def build_optimizer(trainer: keras.Model, config: TrainingConfig, *, steps: int) -> keras.optimizers.Optimizer:
+
+def new_optimizer(config: TrainingConfig, *, steps: int) -> keras.optimizers.Optimizer:
     """The learning rate falls to 0 along half a cosine wave. steps: of an epoch."""
     falling = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps)
-    optimizer = WholeAdamW(falling, weight_decay=config.weight_decay, global_clipnorm=1.0)
-    optimizer.build(trainer.trainable_variables)
-    return optimizer
+    return WholeAdamW(falling, weight_decay=config.weight_decay, global_clipnorm=1.0)
 
 
-class TrainingStep:
-    """Moves the weights by one batch.
+def build_step(trainer: keras.Model, optimizer: keras.optimizers.Optimizer, team: Team) -> Step:
+    """Builds the optimizer and returns what moves the weights by one batch.
 
-    The gradients of a team's workers are added before the optimizer sees them, so that many workers compute what one
-    would, but for rounding: about 1e-6 of the loss in an epoch.
+    The step returns the batch's loss, over all workers, before it.
+    """
+    return CompiledStep(trainer, optimizer) if team.size == 1 else SharedStep(trainer, optimizer, team)
+
+
+class CompiledStep:
+    """Gradients and optimizer are one compiled program."""
+
+    def __init__(self, trainer: keras.Model, optimizer: keras.optimizers.Optimizer):
+        self.trainer = trainer
+        optimizer.build(trainer.trainable_variables)
+        loss = keras.losses.BinaryCrossentropy(from_logits=True, reduction="sum")
+        trainer.compile(optimizer, loss, jit_compile=True)
+
+    def __call__(self, batch: PackedBatch) -> float:
+        self.trainer.reset_metrics()
+        return float(self.trainer.train_on_batch(batch.inputs, batch.targets, sample_weight=batch.weights))
+
+
+class SharedStep:
+    """The gradients of a team's workers are added before the optimizer sees them.
+
+    So many workers compute what one would, but for rounding. The optimizer works outside the compiled program, on all
+    weights as one vector: one weight after another it would take longer than the rest of the step.
     """
 
     def __init__(self, trainer: keras.Model, optimizer: keras.optimizers.Optimizer, team: Team):
-        self.trainer, self.optimizer, self.team = trainer, optimizer, team
+        self.weights, self.optimizer, self.team = trainer.trainable_variables, optimizer, team
         self.kept = GradientKeeper()
-        loss = keras.losses.BinaryCrossentropy(from_logits=True, reduction="sum")
-        trainer.compile(optimizer if team.size == 1 else self.kept, loss, jit_compile=True)
+        self.differentiate = CompiledStep(trainer, self.kept)
+        self.vector = keras.Variable(_flat(self.weights))
+        optimizer.build([self.vector])
 
     def __call__(self, batch: PackedBatch) -> float:
-        """The batch's loss, over all workers, before the step."""
-        self.trainer.reset_metrics()
-        loss = float(self.trainer.train_on_batch(batch.inputs, batch.targets, sample_weight=batch.weights))
-        return loss if self.team.size == 1 else self._share(loss)
-
-    def _share(self, loss: float) -> float:
-        gradients = [ops.convert_to_numpy(gradient) for gradient in self.kept.gradients]
-        added = self.team.add(np.concatenate([[loss], *(gradient.ravel() for gradient in gradients)]))
-        ends = np.cumsum([1, *(gradient.size for gradient in gradients)])
-        self.optimizer.apply(
-            [
-                piece.reshape(gradient.shape).astype(gradient.dtype)
-                for piece, gradient in zip(np.split(added, ends)[1:-1], gradients, strict=True)
-            ],
-            self.trainer.trainable_variables,
-        )
+        loss = self.differentiate(batch)
+        added = self.team.add(np.concatenate([[loss], _flat(self.kept.gradients)]))
+        self.vector.assign(_flat(self.weights))
+        self.optimizer.apply([ops.cast(added[1:], "float32")], [self.vector])
+        moved, begin = ops.convert_to_numpy(self.vector), 0
+        for weight in self.weights:
+            end = begin + int(np.prod(weight.shape))
+            weight.assign(moved[begin:end].reshape(weight.shape))
+            begin = end
         return float(added[0])
 
 
 class GradientKeeper(keras.optimizers.Optimizer):
-    """Moves nothing: `gradients` holds each variable's newest gradient, for others to add theirs."""
+    """Moves nothing: `gradients` holds each weight's newest gradient, for others to add theirs."""
 
     def __init__(self):
         super().__init__(learning_rate=1.0, name="gradient_keeper")
@@ -80,3 +98,7 @@ class WholeAdamW(keras.optimizers.AdamW):
 def _whole(gradient: object) -> object:
     """A gradient in pieces, added up."""
     return ops.add(gradient, 0.0)
+
+
+def _flat(variables: Iterable[keras.Variable]) -> np.ndarray:
+    return np.concatenate([ops.convert_to_numpy(variable).ravel() for variable in variables])

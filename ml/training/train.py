@@ -50,7 +50,7 @@ def train(
     featurizer = Featurizer.fit(sequences, extras=snapshot.extras, window=snapshot.window)
     training = targeted_steps(sequences, featurizer)
     validation = targeted_steps(both_ends(snapshot, "validation"), featurizer)
-    key = {"fingerprint": snapshot.fingerprint, "config": asdict(config), "seed": seed}
+    key = {"fingerprint": snapshot.fingerprint, "config": asdict(config), "seed": seed, "workers": team.size}
     checkpoint = Checkpoint(snapshot_folder / CHECKPOINT, key | {"backend": keras.backend.backend()})
     model, curves = fit_network(training, validation, featurizer, config, seed, team=team, checkpoint=checkpoint)
     if team.rank > 0:

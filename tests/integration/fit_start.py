@@ -15,7 +15,7 @@ from ml.training.snapshot import Snapshot
 from ml.training.steps import both_ends, targeted_steps
 
 # Dropout draws each backend's and each worker's own masks, so that only without it they compute the same.
-CONFIG = TrainingConfig(width=8, dropout=0.0, epochs=30, patience=30, users_per_step=16)
+CONFIG = TrainingConfig(width=8, dropout=0.0, epochs=12, patience=12, users_per_step=16, learning_rate=5e-3)
 
 
 def fit_start(folder: Path) -> dict[str, object]:
@@ -23,9 +23,7 @@ def fit_start(folder: Path) -> dict[str, object]:
     snapshot, model = Snapshot.load(folder / "snapshot"), load_keras(folder / "start.keras")
     sequences = both_ends(snapshot, "train")
     featurizer = Featurizer.fit(sequences, extras=snapshot.extras, window=snapshot.window)
-    training, validation = (
-        targeted_steps(part, featurizer) for part in (sequences, both_ends(snapshot, "validation"))
-    )
+    training, validation = (targeted_steps(part, featurizer) for part in (sequences, both_ends(snapshot, "validation")))
     curves = fit_model(model, training, validation, featurizer=featurizer, config=CONFIG, seed=3)
     return curves.to_dict() | {"onnx_difference": export_onnx(model, folder / "model.onnx")}
 
