@@ -122,6 +122,9 @@ class Fitting:
         return Progress(asdict(self.curves), self.average.steps, arrays)
 
     def restore(self, progress: Progress) -> None:
+        """Goes on from there, unless the model's code has changed since."""
+        if [array.shape for array in progress.arrays["newest"]] != [array.shape for array in self.average.mean]:
+            return
         self.curves, self.average.steps = Curves(**progress.losses), progress.averaged_steps
         self.learner.set_weights(progress.arrays["newest"])
         for variable, value in zip(self.optimizer.variables, progress.arrays["optimizer"], strict=True):

@@ -4,15 +4,13 @@ import keras
 import numpy as np
 import pytest
 
-from ml.models.config import ModelConfig
-from ml.models.gru import build_model
 from ml.models.infer import infer_logits
 from ml.sequences.batches import Batch, pad, pad_values
-from ml.sequences.features import Featurizer, Steps
 from ml.training.batches import PackedBatch, PackedBatches
 from ml.training.packing import pack_blocks, pack_segments
 from ml.training.steps import TargetedSteps
 from ml.training.trainer import build_trainer
+from tests.unit.drawn_steps import drawn_steps, featurizer_of, small_model
 
 WINDOW, USERS, PER_STEP = 50, 90, 30
 PACKS = pytest.mark.parametrize("pack", [pack_segments, pack_blocks])
@@ -20,30 +18,11 @@ PACKS = pytest.mark.parametrize("pack", [pack_segments, pack_blocks])
 
 @pytest.fixture(scope="module")
 def data() -> TargetedSteps:
-    """Skewed lengths of 1 to 50 steps; the targets are random."""
-    rng = np.random.default_rng(1)
-    lengths = np.minimum(np.ceil(rng.lognormal(2.0, 1.0, USERS)).astype(np.int64), WINDOW)
-    lengths[:2] = 1, WINDOW
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    events = int(offsets[-1])
-    numeric, codes = rng.normal(size=(events, 3)).astype(np.float32), rng.integers(1, 5, (events, 2)).astype(np.int32)
-    targets, weights = rng.integers(0, 2, events).astype(np.float32), rng.random(events).astype(np.float32)
-    return TargetedSteps(
-        Steps(numeric, codes, offsets), targets, np.zeros(events, bool), weights, np.zeros(events, np.float32)
-    )
-
-
-def small_model(layers: int = 2) -> keras.Model:
-    keras.utils.set_random_seed(0)
-    model = build_model(ModelConfig(numeric=3, vocabulary_sizes=(5, 5), width=6, layers=layers, dropout=0.0))
-    rng = np.random.default_rng(2)
-    model.set_weights([weight + 0.1 * rng.normal(size=weight.shape) for weight in model.get_weights()])
-    return model
+    return drawn_steps(USERS, WINDOW)
 
 
 def deal(data: TargetedSteps, pack: object, **workers: int) -> PackedBatches:
-    featurizer = Featurizer({}, WINDOW, {}, [], {"a": 0.0, "b": 0.0, "c": 0.0}, {"a": 1.0, "b": 1.0, "c": 1.0}, [])
-    return PackedBatches(data, featurizer, pack, users_per_step=PER_STEP, seed=5, **workers)
+    return PackedBatches(data, featurizer_of(WINDOW), pack, users_per_step=PER_STEP, seed=5, **workers)
 
 
 def events_of(batch: PackedBatch, data: TargetedSteps) -> np.ndarray:

@@ -1,0 +1,37 @@
+"""Sequences of skewed lengths with random targets, ready to train on, and a small model for them."""
+
+import keras
+import numpy as np
+
+from ml.models.config import ModelConfig
+from ml.models.gru import build_model
+from ml.sequences.features import Featurizer, Steps
+from ml.training.steps import TargetedSteps
+
+
+def drawn_steps(users: int, window: int) -> TargetedSteps:
+    """Lengths of 1 to `window` steps; three numbers and two codes at each."""
+    rng = np.random.default_rng(1)
+    lengths = np.minimum(np.ceil(rng.lognormal(2.0, 1.0, users)).astype(np.int64), window)
+    lengths[:2] = 1, window
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    events = int(offsets[-1])
+    numeric, codes = rng.normal(size=(events, 3)).astype(np.float32), rng.integers(1, 5, (events, 2)).astype(np.int32)
+    targets, weights = rng.integers(0, 2, events).astype(np.float32), rng.random(events).astype(np.float32)
+    return TargetedSteps(
+        Steps(numeric, codes, offsets), targets, np.zeros(events, bool), weights, np.zeros(events, np.float32)
+    )
+
+
+def featurizer_of(window: int) -> Featurizer:
+    """What these steps' featurizer would be."""
+    return Featurizer({}, window, {}, [], {"a": 0.0, "b": 0.0, "c": 0.0}, {"a": 1.0, "b": 1.0, "c": 1.0}, [])
+
+
+def small_model(*, layers: int = 2, dropout: float = 0.0) -> keras.Model:
+    """The same weights each time, biases included."""
+    keras.utils.set_random_seed(0)
+    model = build_model(ModelConfig(numeric=3, vocabulary_sizes=(5, 5), width=6, layers=layers, dropout=dropout))
+    rng = np.random.default_rng(2)
+    model.set_weights([weight + 0.1 * rng.normal(size=weight.shape) for weight in model.get_weights()])
+    return model

@@ -1,0 +1,90 @@
+"""A training goes on where it was broken off, and computes in the precision of its device."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from ml.models.infer import infer_logits
+from ml.training.batches import PackedBatches
+from ml.training.checkpoint import Checkpoint
+from ml.training.config import TrainingConfig
+from ml.training.fit import Curves, fit_model
+from ml.training.packing import pack_segments
+from ml.training.trainer import build_trainer, in_precision, is_recurrent
+from tests.unit.drawn_steps import drawn_steps, featurizer_of, small_model
+
+WINDOW = 20
+CONFIG = TrainingConfig(epochs=4, users_per_step=20, learning_rate=0.01)
+DATA = drawn_steps(60, WINDOW)
+
+
+def fit(checkpoint: Checkpoint | None = None, model: keras.Model | None = None) -> tuple[Curves, list[np.ndarray]]:
+    model = model or small_model(layers=1, dropout=0.2)
+    curves = fit_model(
+        model, DATA, DATA, featurizer=featurizer_of(WINDOW), config=CONFIG, seed=5, checkpoint=checkpoint
+    )
+    return curves, model.get_weights()
+
+
+@pytest.fixture(scope="module")
+def unbroken() -> tuple[Curves, list[np.ndarray]]:
+    return fit()
+
+
+@pytest.fixture
+def broken_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
+    """Of a training that ended after its second epoch."""
+    checkpoint, save = Checkpoint(tmp_path / "checkpoint.npz", {"of": (1, 2)}), Checkpoint.save
+
+    def save_and_die(self: Checkpoint, progress: object) -> None:
+        save(self, progress)
+        if len(progress.losses["loss"]) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoint, "save", save_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            fit(checkpoint)
+    return checkpoint
+
+
+def test_a_training_that_was_broken_off_ends_as_if_it_had_not_been(broken_off: Checkpoint, unbroken: tuple):
+    assert len(broken_off.load().losses["loss"]) == 2
+    curves, weights = fit(broken_off)
+    assert curves == unbroken[0]
+    assert len(curves.loss) == 4
+    assert all((one == other).all() for one, other in zip(weights, unbroken[1], strict=True))
+
+
+def test_the_checkpoint_of_another_training_is_not_gone_on_from(broken_off: Checkpoint):
+    assert Checkpoint(broken_off.path, {"of": (1, 3)}).load() is None
+    curves, _ = fit(broken_off, small_model(layers=2, dropout=0.2))  # the code has changed since
+    assert len(curves.loss) == 4
+    assert broken_off.load().losses == {"loss": curves.loss, "validation_loss": curves.validation_loss}
+
+
+def test_mixed_precision_computes_nearly_the_same_and_keeps_float32_weights():
+    model = small_model()
+    mixed = in_precision(model, "mixed_bfloat16")
+    batches = PackedBatches(DATA, featurizer_of(WINDOW), pack_segments, users_per_step=20, seed=0)
+    batch = next(batches.epoch(0))
+    exact, rough = (
+        keras.ops.convert_to_numpy(build_trainer(each, batches.packing)(batch.inputs)) for each in (model, mixed)
+    )
+    assert rough.dtype == np.float32
+    assert 0 < np.abs(exact - rough).max() < 0.05
+    assert {weight.dtype for weight in mixed.weights} == {"float32"}
+    assert {layer.compute_dtype for layer in mixed.layers if layer.weights} == {"bfloat16"}
+    assert infer_logits(model, DATA.steps).dtype == np.float32
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+
+
+def test_only_a_model_whose_gru_layers_alone_look_back_is_packed_as_segments():
+    assert is_recurrent(small_model())
+    events = keras.Input((None, 4))
+    states = keras.layers.GRU(4, return_sequences=True)(events)
+    attended = keras.layers.MultiHeadAttention(1, 4)(states, states, use_causal_mask=True)
+    assert not is_recurrent(keras.Model(events, attended))
+    assert not is_recurrent(keras.Model(events, keras.layers.Dense(1)(events)))
