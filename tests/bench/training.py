@@ -33,8 +33,12 @@ class Fitted:
 
 
 def measure(*, quick: bool) -> list[Row]:
-    """GRU of width 64, equal batches, optimizer and epochs; Keras compiles or not, whichever it trains faster with."""
-    users, epochs, repetitions = (2560, 3, 1) if quick else (6400, 4, 3)
+    """GRU of width 64, equal batches, optimizer and epochs, so that both losses fall alike.
+
+    Keras compiles or not, whichever it trains faster with. Batches of 64 to 1,024 users cost it the same time for each
+    user within a tenth.
+    """
+    users, epochs, repetitions = (1280, 3, 1) if quick else (6400, 4, 3)
     config = TrainingConfig(width=64, epochs=epochs)
     training, validation = make_steps(users, seed=0), make_steps(users // 10, seed=1)
     compiled = compiles_better(training, config)
@@ -123,7 +127,7 @@ def fit_padded(
 
 def compiles_better(training: TargetedSteps, config: TrainingConfig) -> bool:
     """Whether padded Keras takes its steps faster with jit_compile."""
-    users = 4 * config.users_per_step
+    users = 2 * config.users_per_step
     inputs, targets, weights = padded(training, users)
     took = {}
     for compiled in (False, True):

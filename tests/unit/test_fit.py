@@ -81,6 +81,14 @@ def test_mixed_precision_computes_nearly_the_same_and_keeps_float32_weights():
     assert {layer.compute_dtype for layer in model.layers} == {"float32"}
 
 
+def test_a_training_in_mixed_precision_has_nearly_the_same_curves(unbroken: tuple, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("ml.training.fit.copy_to_train", lambda model: in_precision(model, "mixed_bfloat16"))
+    curves, weights = fit()
+    assert curves.loss == pytest.approx(unbroken[0].loss, rel=0.02)
+    assert curves.loss != unbroken[0].loss
+    assert {weight.dtype for weight in weights} == {np.dtype("float32")}
+
+
 def test_only_a_model_whose_gru_layers_alone_look_back_is_packed_as_segments():
     assert is_recurrent(small_model())
     events = keras.Input((None, 4))
