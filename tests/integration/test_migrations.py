@@ -21,6 +21,7 @@ from infra.postgres.roles import OWNER, ROLES, PasswordMissing, create_roles
 
 TABLES = {
     "event_flag",
+    "event_flag_blank",
     "ingested_partition",
     "label",
     "promotion_ledger",
@@ -29,6 +30,7 @@ TABLES = {
     "scoring_run",
     "threshold",
     "user_flag",
+    "user_flag_blank",
 }
 VIEWS = {
     "current_event_flag",
@@ -162,6 +164,7 @@ def test_functions_that_lend_the_owners_rights_fix_their_search_path(postgres: P
         database=migrated,
     )
     assert {name for name, _ in lending} == {
+        "index_flags",
         "oldest_unexpired_interval",
         "review_becomes_label",
         "stage_flags",
