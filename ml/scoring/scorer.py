@@ -1,5 +1,8 @@
 """A model bundle at work: sequences in, calibrated scores out, on ONNX Runtime alone."""
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,11 +12,11 @@ import onnxruntime
 
 from ml.calibration.probability import ProbabilityCalibration
 from ml.errors import InputAbsent
-from ml.sequences.batches import each_batch, unpad
+from ml.sequences.batches import Batch, pack_batches, pad, unpad
 from ml.sequences.features import Featurizer, Steps
 from ml.sequences.sequences import Sequences
 
-TOKENS = 16_384  # steps of one inference batch, padding included
+TOKENS = 4096  # steps of one inference batch, padding included: small enough to stay in a core's cache
 
 
 @dataclass(frozen=True)
@@ -28,20 +31,47 @@ class Network:
 
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
-        return onnxruntime.InferenceSession(self.path, providers=onnxruntime.get_available_providers())
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # a recurrent step is too small to share: batches run side by side instead
+        options.log_severity_level = 3  # it warns about every optional input
+        return onnxruntime.InferenceSession(self.path, options, providers=onnxruntime.get_available_providers())
 
     def logits(self, steps: Steps) -> np.ndarray:
         """float32 (events,): the logit at every step."""
         logits = np.empty(len(steps.numeric), np.float32)
-        for batch, inputs in each_batch(steps, tokens=TOKENS):
-            (padded,) = self._session.run(None, inputs)
-            rows, values = unpad(padded, steps.offsets, batch)
+
+        def infer(batch: Batch) -> None:
+            rows, values = unpad(self._run("logits", pad(steps, batch)), steps.offsets, batch)
             logits[rows] = values
+
+        _side_by_side(infer, steps)
         return logits
 
     def last_logits(self, steps: Steps) -> np.ndarray:
         """float32 (users,): the logit at each user's last step."""
-        return self.logits(steps)[steps.offsets[1:] - 1]
+        logits, last = np.empty(len(steps.lengths), np.float32), steps.lengths - 1
+
+        def infer(batch: Batch) -> None:
+            places = np.stack([last[batch.users], np.arange(len(batch.users))], axis=1)
+            logits[batch.users] = self._run("placed_logits", {**pad(steps, batch), "places": places})
+
+        _side_by_side(infer, steps)
+        return logits
+
+    def _run(self, output: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        options = onnxruntime.RunOptions()
+        options.only_execute_path_to_fetches = True  # the other output costs nothing
+        return self._session.run([output], inputs, options)[0]
+
+
+def _side_by_side(infer: Callable[[Batch], None], steps: Steps) -> None:
+    """One batch on each core at a time."""
+    batches = pack_batches(steps.lengths, tokens=TOKENS)
+    for batch in batches[:1]:  # alone: it makes the session, and for one user a thread would cost more than the batch
+        infer(batch)
+    if others := batches[1:]:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(infer, others))
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,22 @@ def plan_batches(lengths: np.ndarray, *, tokens: int, rng: np.random.Generator |
     return batches if rng is None else [batches[index] for index in rng.permutation(len(batches))]
 
 
+def pack_batches(lengths: np.ndarray, *, tokens: int) -> list[Batch]:
+    """Cuts the users, sorted by length, into batches of at most `tokens` steps, padding included (but one user at
+    least), longest first so that parallel workers end together. A batch is padded to its own longest user only.
+
+    lengths: int64 (users,). Every user is in exactly one batch.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    batches, start = [], 0
+    while start < len(order):
+        length = int(lengths[order[start]])
+        users = order[start : start + max(1, tokens // length)]
+        batches.append(Batch(users, length))
+        start += len(users)
+    return batches
+
+
 def padded_lengths(lengths: np.ndarray) -> np.ndarray:
     """Each length rounded up to the next bucket, beyond the last one to a multiple of it."""
     last = BUCKETS[-1]
@@ -44,10 +60,10 @@ def padded_lengths(lengths: np.ndarray) -> np.ndarray:
 def pad(steps: Steps, batch: Batch) -> dict[str, np.ndarray]:
     """The model's inputs: numeric float32 (batch, length, F) and categorical int32 (batch, length, C), zero-padded."""
     rows, real = _rows(steps.offsets, batch)
-    return {
-        "numeric": np.where(real[..., None], steps.numeric[rows], np.float32(0)),
-        "categorical": np.where(real[..., None], steps.categorical[rows], np.int32(0)),
-    }
+    inputs = {"numeric": steps.numeric.take(rows, axis=0), "categorical": steps.categorical.take(rows, axis=0)}
+    for values in inputs.values():
+        values[~real] = 0
+    return inputs
 
 
 def pad_values(values: np.ndarray, offsets: np.ndarray, batch: Batch) -> np.ndarray:
@@ -63,7 +79,7 @@ def unpad(values: np.ndarray, offsets: np.ndarray, batch: Batch) -> tuple[np.nda
 
 
 def each_batch(steps: Steps, *, tokens: int) -> Iterator[tuple[Batch, dict[str, np.ndarray]]]:
-    """Every user once, shortest first: the batches and the model's inputs for them."""
+    """Every user once, shortest first, in few different shapes: the batches and the model's inputs for them."""
     for batch in plan_batches(steps.lengths, tokens=tokens):
         yield batch, pad(steps, batch)
 

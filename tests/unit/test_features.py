@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pytest
 
 from ml.contracts.events import Kind
-from ml.sequences.batches import BUCKETS, pad, pad_values, plan_batches, unpad
+from ml.sequences.batches import BUCKETS, pack_batches, pad, pad_values, plan_batches, unpad
 from ml.sequences.build import Selection, build_sequences
 from ml.sequences.features import UNKNOWN, ColumnAbsent, Featurizer
 from ml.sequences.sequences import Sequences
@@ -124,6 +124,21 @@ def test_batches_hold_every_user_once_within_the_budget(seed: int | None):
         assert len(batch.users) * batch.length <= 256 or len(batch.users) == 1
     padding = sum(len(batch.users) * batch.length for batch in batches) / lengths.sum()
     assert padding < 1.35
+
+
+@pytest.mark.parametrize("window", [64, 256])
+def test_packed_batches_hold_every_user_once_with_little_padding(window: int):
+    lengths = np.clip(np.random.default_rng(0).lognormal(np.log(24) - 0.6, 1.1, 20_000).astype(int), 1, window)
+    batches = pack_batches(lengths, tokens=4096)
+    assert sorted(np.concatenate([batch.users for batch in batches]).tolist()) == list(range(20_000))
+    assert all(batch.length == lengths[batch.users].max() for batch in batches)
+    assert all(len(batch.users) * batch.length <= 4096 for batch in batches)
+    assert sum(len(batch.users) * batch.length for batch in batches) < lengths.sum() / 0.9
+
+
+def test_a_trail_longer_than_the_budget_is_a_batch_of_its_own():
+    assert [batch.users.tolist() for batch in pack_batches(np.array([3, 50, 60]), tokens=10)] == [[2], [1], [0]]
+    assert pack_batches(np.array([], int), tokens=10) == []
 
 
 def test_trails_beyond_the_last_bucket_are_padded_too():

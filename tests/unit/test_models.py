@@ -78,9 +78,25 @@ def test_the_onnx_file_computes_the_same_for_any_length(model, exported: Path):
     session = onnxruntime.InferenceSession(exported)
     assert {given.name for given in session.get_inputs()} == {"numeric", "categorical"}
     for users, length in ((1, 1), (4, 33), (2, 150)):
-        (found,) = session.run(None, inputs(users, length))
+        (found,) = session.run(["logits"], inputs(users, length))
         np.testing.assert_allclose(found, logits(model, inputs(users, length)), atol=1e-5)
     assert [path.name for path in exported.parent.iterdir()] == ["model.onnx"]
+
+
+def test_a_user_scored_among_many_gets_the_logit_they_get_alone(model, exported: Path):
+    from ml.scoring.scorer import TOKENS, Network
+
+    rng = np.random.default_rng(2)
+    offsets = np.append(0, np.cumsum(rng.integers(1, 90, 300)))
+    assert offsets[-1] > 3 * TOKENS  # several batches
+    codes = rng.integers(1, 4, size=(offsets[-1], 2), dtype=np.int32)
+    steps = Steps(rng.normal(size=(offsets[-1], 5)).astype(np.float32), codes, offsets)
+    network = Network(exported)
+    np.testing.assert_allclose(network.last_logits(steps), network.logits(steps)[offsets[1:] - 1], atol=1e-5)
+    for user in (0, 7, 299):
+        rows = slice(offsets[user], offsets[user + 1])
+        alone = {"numeric": steps.numeric[None, rows], "categorical": steps.categorical[None, rows]}
+        np.testing.assert_allclose(network.logits(steps)[rows], logits(model, alone)[0], atol=1e-5)
 
 
 def test_a_file_that_computes_something_else_is_noticed(exported: Path):
