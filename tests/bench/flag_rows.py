@@ -1,50 +1,22 @@
 """Flags of any number, with scores and reasons as a run gives them, and what the lake answers about them."""
 
-from datetime import UTC, datetime, timedelta
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.contracts.flags import FLAG_SCHEMA, ScoringRun, State, Threshold
-from ml.contracts.intervals import DAY, Interval
+from ml.contracts.flags import FLAG_SCHEMA, ScoringRun, State
+from tests.flag_rows import THRESHOLD
 
-FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
-THRESHOLD = Threshold(
-    threshold_id="trailguard-1",
-    model_name="trailguard",
-    model_version="1",
-    value=0.5,
-    method="learn_then_test",
-    guarantee="precision >= 0.9",
-    confidence=0.95,
-    calibration_data={"users": 400},
-    valid_from=FIRST_DAY,
-)
 REASONS = ("pace", "event_mix", "session_shape")
 
 
-def run_of(day: int, users: int) -> ScoringRun:
-    return ScoringRun(
-        interval=Interval(FIRST_DAY + day * DAY, FIRST_DAY + (day + 1) * DAY),
-        model_name=THRESHOLD.model_name,
-        model_version=THRESHOLD.model_version,
-        threshold_id=THRESHOLD.threshold_id,
-        threshold=THRESHOLD.value,
-        label_as_of=FIRST_DAY,
-        users_scored=users,
-        duration=timedelta(minutes=10),
-        dag_run_id="scheduled__2026-01-01T00:00:00+00:00",
-    )
-
-
-def flags_of(run: ScoringRun, first_user: int, count: int) -> pa.Table:
+def many_flags(run: ScoringRun, first_user: int, count: int) -> pa.Table:
     """FLAG_SCHEMA: users numbered from `first_user`, in no order, all active, the highest score first."""
     random = np.random.default_rng(run.interval.start.toordinal())
     facts = {name: fact for name, fact in vars(run).items() if name in FLAG_SCHEMA.names}
     facts |= {"interval_start": run.interval.start, "interval_end": run.interval.end, "state": State.ACTIVE}
     own = {
-        "user_id": user_ids(first_user + random.permutation(count)),
+        "user_id": _user_ids(first_user + random.permutation(count)),
         "score": np.sort(random.uniform(THRESHOLD.value, 1, count))[::-1],
         "rank": np.arange(1, count + 1),
         "reason_codes": _reasons(random, count),
@@ -53,14 +25,14 @@ def flags_of(run: ScoringRun, first_user: int, count: int) -> pa.Table:
     return pa.table({name: (own | same)[name] for name in FLAG_SCHEMA.names}).cast(FLAG_SCHEMA)
 
 
-def user_ids(numbers: np.ndarray) -> pa.Array:
-    return pc.binary_join_element_wise("C", pc.utf8_lpad(pa.array(numbers).cast(pa.string()), 9, "0"), "")
-
-
 def every_second_below(_run: ScoringRun, users: pa.Array) -> pa.Table:
     """A lake that scored every second of the users asked for, below the threshold."""
     below = users.take(pa.array(np.arange(0, len(users), 2)))
     return pa.table({"user_id": below, "score": pa.repeat(0.1, len(below))})
+
+
+def _user_ids(numbers: np.ndarray) -> pa.Array:
+    return pc.binary_join_element_wise("C", pc.utf8_lpad(pa.array(numbers).cast(pa.string()), 9, "0"), "")
 
 
 def _reasons(random: np.random.Generator, count: int) -> pa.Array:

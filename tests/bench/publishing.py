@@ -15,8 +15,9 @@ from infra.postgres.roles import OWNER
 from ml.contracts.flags import FLAG_SCHEMA
 from ml.flags.store import FlagStore
 from ml.postgres import transaction
-from tests.bench.flag_rows import THRESHOLD, every_second_below, flags_of, run_of
+from tests.bench.flag_rows import every_second_below, many_flags
 from tests.bench.rows import Row, alone, compare, rate, seconds
+from tests.flag_rows import THRESHOLD, day, run_of
 
 DATABASE = "trailguard"
 DAYS = 29  # published before the measured one and unexpired, a hundredth of its flags each
@@ -70,11 +71,11 @@ class Shop:
         self.recommender = server.dsn("trailguard_recommender", DATABASE)
         self.store = FlagStore(server.dsn("trailguard_writer", DATABASE))
         self.store.record_threshold(THRESHOLD)
-        for day in range(DAYS):  # the same users every day; the measured day clears every second
-            run = run_of(day, count)
-            self.store.publish(run, flags_of(run, count, count // 100), every_second_below)
-        self.run = run_of(DAYS, 2 * count)
-        self.flags = flags_of(self.run, 0, count)
+        for number in range(DAYS):  # the same users every day; the measured day clears every second
+            run = run_of(day(number), count)
+            self.store.publish(run, many_flags(run, count, count // 100), every_second_below)
+        self.run = run_of(day(DAYS), 2 * count)
+        self.flags = many_flags(self.run, 0, count)
         self.users = self.flags["user_id"][: 10 * READS].to_pylist()
 
     def publish(self) -> None:
@@ -87,6 +88,7 @@ class Shop:
         here, there = started.Pipe()
         reader = started.Process(target=read_until_told, args=(self.recommender, self.users[0], there))
         reader.start()
+        there.close()  # a reader that dies is then the end of what is received, not a wait for ever
         here.recv()
         self.publish()
         here.send("enough")
