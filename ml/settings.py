@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     flag_expiry_days: int = Field(30, ge=1)
     users_per_shard: int = Field(50_000, ge=1)
     quarantine_limit: float = Field(0.05, ge=0, le=1)  # largest share of a batch's rows that may be quarantined
-    events_at_once: int = Field(1_000_000, ge=1)  # held in memory while sequences are built
+    events_at_once: int = Field(1_500_000, ge=1)  # held in memory while sequences are built
     lake: Path = Field(default_factory=lambda known: known["home"] / "lake")
     data_docs: Path = Field(default_factory=lambda known: known["home"] / "data_docs")
 
