@@ -10,7 +10,7 @@ MLflow run (parameters, curves, plots, metrics beside the baseline's, validation
 - `validate_sequences` failed: the snapshot breaks its expectations (a leak, an empty slice); the log lists them.
 - `choose_threshold` refused: no threshold reaches the precision floor within the alert budget; more labels, a lower
   floor or a larger budget are needed (`TRAILGUARD_PRECISION_FLOOR`, `TRAILGUARD_ALERT_BUDGET`).
-- Anything else is retried; the same `as_of` and seed give the same metrics.
+- Anything else is retried; `fit_model` goes on from its newest epoch. The same `as_of` and seed give the same metrics.
 
 **By hand**: trigger with `as_of`; without it, the end of the data interval is taken.
 """

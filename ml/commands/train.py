@@ -45,9 +45,12 @@ def take_snapshot(as_of: AsOf) -> dict:
 def fit_model(
     as_of: AsOf,
     seed: Seed = 0,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that share every step, and its result.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes of this machine that share each optimizer step.")] = 1,
 ) -> dict:
-    """Fit the causal GRU and the LightGBM baseline on the train slice; the validation slice says when to stop."""
+    """Fit the causal GRU and the LightGBM baseline on the train slice; the validation slice says when to stop.
+
+    A training that was broken off goes on from its newest epoch.
+    """
     from ml.training.launch import launch
     from ml.training.team import ALONE
 
