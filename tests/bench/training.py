@@ -3,9 +3,11 @@
 import logging
 import time
 from dataclasses import dataclass
+from itertools import product
 
 import keras
 import numpy as np
+from rich.console import Console
 
 from ml.models.config import ModelConfig
 from ml.models.gru import build_model
@@ -15,7 +17,7 @@ from ml.sequences.features import Featurizer, Steps
 from ml.training.config import TrainingConfig
 from ml.training.fit import fit_model
 from ml.training.steps import TargetedSteps
-from tests.bench.rows import Row, compare
+from tests.bench.rows import Row, compare, rate
 
 WINDOW, MEAN_LENGTH = 256, 24
 CODES = (12, 12, 12)
@@ -33,15 +35,13 @@ class Fitted:
 
 
 def measure(*, quick: bool) -> list[Row]:
-    """GRU of width 64, equal batches, optimizer and epochs, so that both losses fall alike.
-
-    Keras compiles or not, whichever it trains faster with. Batches of 64 to 1,024 users cost it the same time for each
-    user within a tenth.
-    """
+    """GRU of width 64, equal steps, optimizer and epochs, so that both losses fall alike; tuned for Keras."""
     users, epochs, repetitions = (1280, 3, 1) if quick else (6400, 4, 3)
-    config = TrainingConfig(width=64, epochs=epochs)
     training, validation = make_steps(users, seed=0), make_steps(users // 10, seed=1)
-    compiled = compiles_better(training, config)
+    sizes = (128,) if quick else (128, 256, 512)
+    users_per_step, compiled = max(product(sizes, (False, True)), key=lambda way: padded_rate(training, *way))
+    Console(stderr=True).print(f"padded Keras is fastest with {users_per_step} users a step, compiled: {compiled}")
+    config = TrainingConfig(width=64, epochs=epochs, users_per_step=users_per_step)
     ours, peer = [], []
     for seed in range(repetitions):
         ours.append(fit_packed(training, validation, config, seed))
@@ -125,18 +125,14 @@ def fit_padded(
     return Fitted(steady_rate(ended, len(training.steps.lengths)), judge(model, validation))
 
 
-def compiles_better(training: TargetedSteps, config: TrainingConfig) -> bool:
-    """Whether padded Keras takes its steps faster with jit_compile."""
-    users = 2 * config.users_per_step
+def padded_rate(training: TargetedSteps, users: int, compiled: bool) -> float:
+    """users/s of the best of some steps of padded Keras."""
+    config = TrainingConfig(width=64, users_per_step=users)
+    trained = compile_padded(new_model(config, 0), config, users=users, compiled=compiled)
     inputs, targets, weights = padded(training, users)
-    took = {}
-    for compiled in (False, True):
-        trained = compile_padded(new_model(config, 0), config, users=users, compiled=compiled)
-        for _ in range(2):  # the first pass compiles
-            began = time.perf_counter()
-            trained.fit(inputs, targets, sample_weight=weights, batch_size=config.users_per_step, verbose=0)
-            took[compiled] = time.perf_counter() - began
-    return took[True] < took[False]
+    step = lambda: trained.train_on_batch(inputs, targets, sample_weight=weights)  # noqa: E731
+    step()  # compiles
+    return max(rate(step, users) for _ in range(3))
 
 
 def compile_padded(model: keras.Model, config: TrainingConfig, *, users: int, compiled: bool) -> keras.Model:
