@@ -62,6 +62,21 @@ def score_shard(
 
 
 @stage(app)
+def score_shards(start: Start, end: End, version: Version) -> dict:
+    """Score all planned shards on Spark: `spark-submit infra/spark/submit.py score-shards ...`."""
+    from ml.scoring.spark import score_shards as score
+    from ml.sequences.spark import open_session
+
+    chosen, interval, lake = settings(), Interval.parse(start, end), _scores()
+    plan = lake.read_plan(interval, version)
+    began = time.perf_counter()
+    with open_session(f"score-shards {interval.ds}") as spark:
+        events, at_once = chosen.lake / "events", chosen.events_at_once
+        users = score(spark, _bundle(version), events, interval, plan, lake, at_once=at_once)
+    return {"version": version, "users": users, "shards": plan.of, "seconds": round(time.perf_counter() - began, 3)}
+
+
+@stage(app)
 def decide_flags(start: Start, end: End, version: Version) -> dict:
     """Choose the users to flag and measure the reasons for each."""
     from ml.explanation.explain import explain_users, read_reference

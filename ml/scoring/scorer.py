@@ -21,9 +21,13 @@ TOKENS = 4096  # steps of one inference batch, padding included: small enough to
 
 @dataclass(frozen=True)
 class Network:
-    """The exported network of a bundle. Raises InputAbsent where the file is missing."""
+    """The exported network of a bundle. Raises InputAbsent where the file is missing.
+
+    threads: batches that run side by side, by default one on each core.
+    """
 
     path: Path
+    threads: int = os.cpu_count() or 1
 
     def __post_init__(self) -> None:
         if not self.path.is_file():
@@ -44,7 +48,7 @@ class Network:
             rows, values = unpad(self._run("logits", pad(steps, batch)), steps.offsets, batch)
             logits[rows] = values
 
-        _side_by_side(infer, steps)
+        _side_by_side(infer, steps, self.threads)
         return logits
 
     def last_logits(self, steps: Steps) -> np.ndarray:
@@ -55,7 +59,7 @@ class Network:
             places = np.stack([last[batch.users], np.arange(len(batch.users))], axis=1)
             logits[batch.users] = self._run("placed_logits", {**pad(steps, batch), "places": places})
 
-        _side_by_side(infer, steps)
+        _side_by_side(infer, steps, self.threads)
         return logits
 
     def _run(self, output: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
@@ -64,13 +68,13 @@ class Network:
         return self._session.run([output], inputs, options)[0]
 
 
-def _side_by_side(infer: Callable[[Batch], None], steps: Steps) -> None:
-    """One batch on each core at a time."""
+def _side_by_side(infer: Callable[[Batch], None], steps: Steps, threads: int) -> None:
+    """One batch on each thread at a time."""
     batches = pack_batches(steps.lengths, tokens=TOKENS)
     for batch in batches[:1]:  # alone: it makes the session, and for one user a thread would cost more than the batch
         infer(batch)
     if others := batches[1:]:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(threads) as pool:
             list(pool.map(infer, others))
 
 
@@ -83,9 +87,9 @@ class Scorer:
     calibration: ProbabilityCalibration
 
     @classmethod
-    def load(cls, bundle: Path) -> "Scorer":
-        """Raises InputAbsent where the folder is no complete bundle."""
-        network = Network(bundle / "model.onnx")
+    def load(cls, bundle: Path, *, threads: int = os.cpu_count() or 1) -> "Scorer":
+        """threads: see Network. Raises InputAbsent where the folder is no complete bundle."""
+        network = Network(bundle / "model.onnx", threads)
         calibration = ProbabilityCalibration.load(bundle / "calibration.json")
         return cls(Featurizer.load(bundle / "featurizer.json"), network, calibration)
 

@@ -4,15 +4,13 @@ import math
 from pathlib import Path
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
 from ml.contracts.intervals import Interval
-from ml.contracts.scores import SCORE_SCHEMA
 from ml.errors import InputAbsent
+from ml.scoring.score_rows import score_rows
 from ml.scoring.scorer import Scorer
 from ml.sequences.build import Selection, stream_sequences
-from ml.sequences.sequences import Sequences
 
 
 def count_users(events: Path, interval: Interval) -> int:
@@ -51,22 +49,4 @@ def score_shard(
     """
     wanted = Selection(interval.end, scorer.featurizer.window, active_in=interval, shard=shard)
     parts = stream_sequences(events, wanted, at_once=at_once)
-    return pa.concat_tables(_score_part(scorer, part, interval, model) for part in parts)
-
-
-def _score_part(scorer: Scorer, sequences: Sequences, interval: Interval, model: tuple[str, str]) -> pa.Table:
-    logits, scores = scorer.score_users(sequences)
-    count = len(sequences)
-    name, version = model
-    columns = {
-        "user_id": sequences.user_ids,
-        "interval_start": pa.repeat(pa.scalar(interval.start, SCORE_SCHEMA.field("interval_start").type), count),
-        "interval_end": pa.repeat(pa.scalar(interval.end, SCORE_SCHEMA.field("interval_end").type), count),
-        "logit": logits,
-        "score": scores,
-        "events": sequences.lengths.astype(np.int32),
-        "last_event_time": sequences.events["event_time"].take(pa.array(sequences.offsets[1:] - 1)),
-        "model_name": pa.repeat(name, count),
-        "model_version": pa.repeat(version, count),
-    }
-    return pa.table(columns).cast(SCORE_SCHEMA)
+    return pa.concat_tables(score_rows(scorer, part, interval, model) for part in parts)
