@@ -8,12 +8,22 @@ import typer
 
 from ml.commands.stage import DagRunId, End, Start, Version, new_app, stage
 from ml.contracts.intervals import Interval
+from ml.errors import ExitCode, TrailguardError
 from ml.settings import settings
 
 if TYPE_CHECKING:
     from ml.scoring.score_lake import ScoreLake
 
 app = new_app()
+
+
+class SparkAbsent(TrailguardError):
+    """This stage runs on Spark, which is not installed here.
+
+    `make spark` installs it into an environment of its own; its spark-submit runs the stage.
+    """
+
+    exit_code = ExitCode.USAGE
 
 
 @stage(app)
@@ -64,8 +74,11 @@ def score_shard(
 @stage(app)
 def score_shards(start: Start, end: End, version: Version) -> dict:
     """Score all planned shards on Spark: `spark-submit infra/spark/submit.py score-shards ...`."""
-    from ml.scoring.spark import score_shards as score
-    from ml.sequences.spark import open_session
+    try:
+        from ml.scoring.spark import score_shards as score
+        from ml.sequences.spark import open_session
+    except ModuleNotFoundError as absent:
+        raise SparkAbsent(module=absent.name) from None
 
     chosen, interval, lake = settings(), Interval.parse(start, end), _scores()
     plan = lake.read_plan(interval, version)

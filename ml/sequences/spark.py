@@ -74,6 +74,7 @@ def shuffle_events(spark: SparkSession, events: Path, wanted: Selection, *, shar
 
 
 def _of_chosen_users(lake: DataFrame, wanted: Selection) -> DataFrame:
+    columns = lake.columns
     if wanted.users is not None:
         users = pa.table({"user_id": pa.array(wanted.users, pa.string())})
         lake = lake.join(lake.sparkSession.createDataFrame(users), "user_id", "left_semi")
@@ -81,12 +82,13 @@ def _of_chosen_users(lake: DataFrame, wanted: Selection) -> DataFrame:
         start, end = F.lit(wanted.active_in.start), F.lit(wanted.active_in.end)
         inside = (F.col("event_time") >= start) & (F.col("event_time") < end)
         lake = lake.join(lake.where(inside).select("user_id").distinct(), "user_id", "left_semi")
-    return lake
+    return lake.select(columns)  # a join puts its key first
 
 
 def _lake_schema(events: Path, wanted: Selection) -> pa.Schema:
-    """The newest day's: an extra that only later days declare is absent before."""
-    return pq.read_schema(find_partitions(events, wanted.before)[-1]).remove_metadata()
+    """The newest day's, all of it nullable: an extra that only later days declare is absent before."""
+    newest = pq.read_schema(find_partitions(events, wanted.before)[-1])
+    return pa.schema(zip(newest.names, newest.types, strict=True))
 
 
 def _pack(path: Path) -> str:

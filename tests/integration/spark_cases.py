@@ -23,6 +23,7 @@ MODEL = ("trailguard", "7")
 @dataclass(frozen=True)
 class Case:
     name: str
+    events: Path
     wanted: Selection
     shards: int
     at_once: int
@@ -31,14 +32,16 @@ class Case:
         return folder / f"{self.name}.parquet"
 
 
-def cases(events: Path) -> Iterator[Case]:
+def cases(lake: Path) -> Iterator[Case]:
     """The kinds of selection that training, evaluation, scoring and explanation make."""
+    events, noon = lake / "events", BUSY.start + DAY / 2
     some = pc.unique(pq.read_table(part(events, BUSY.start.date()), columns=["user_id"])["user_id"])[::3]
     moments = pa.array([BUSY.start - DAY * (index % 40) for index in range(len(some))], TIME)
     until = pa.table({"user_id": some, "until": moments})
-    noon = BUSY.start + DAY / 2
-    yield Case("everyone", Selection(BUSY.end, window=64), shards=3, at_once=1_000_000)
-    yield Case("small_chunks", Selection(BUSY.end, window=64), shards=2, at_once=700)
-    yield Case("stopped", Selection(BUSY.end, 20, "ends", users=some, until=until), shards=2, at_once=5_000)
-    yield Case("active_shard", Selection(noon, 9, "first", active_in=BUSY, shard=(1, 3)), shards=4, at_once=5_000)
-    yield Case("nobody", Selection(QUIET.end, window=64, active_in=QUIET), shards=2, at_once=5_000)
+    yield Case("everyone", events, Selection(BUSY.end, 64), shards=3, at_once=1_000_000)
+    yield Case("small_chunks", events, Selection(BUSY.end, 64), shards=2, at_once=700)
+    yield Case("stopped", events, Selection(BUSY.end, 20, "ends", users=some, until=until), shards=2, at_once=5_000)
+    active = Selection(noon, 9, "first", active_in=BUSY, shard=(1, 3))
+    yield Case("active", events, active, shards=4, at_once=5_000)
+    yield Case("nobody", events, Selection(QUIET.end, 64, active_in=QUIET), shards=2, at_once=5_000)
+    yield Case("late_column", lake / "late" / "events", Selection(QUIET.end, 64), shards=2, at_once=5_000)

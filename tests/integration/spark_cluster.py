@@ -80,6 +80,7 @@ class SparkCluster:
             "spark.executor.memory": "512m",
             "spark.driver.extraJavaOptions": QUICK_START,
             "spark.executor.extraJavaOptions": QUICK_START,
+            "spark.sql.shuffle.partitions": "4",
             "spark.sql.warehouse.dir": self.root / "warehouse",
         }
         return "".join(f"{name} {value}\n" for name, value in lines.items())

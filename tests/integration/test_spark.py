@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import keras
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from infra.side_environment import EnvironmentUnavailable
 from infra.spark.environment import JavaMissing, install, java_home
 from ml.calibration.probability import ProbabilityCalibration
-from ml.contracts.events import Kind
+from ml.contracts.events import TIME, Kind
+from ml.contracts.intervals import Interval
 from ml.models.config import ModelConfig
 from ml.models.files import export_onnx
 from ml.models.gru import build_model
@@ -24,6 +27,7 @@ from ml.sequences.features import Featurizer
 from tests.bench.shop import build_lake
 from tests.integration.spark_cases import BUSY, MODEL, QUIET, cases
 from tests.integration.spark_cluster import ROOT, WORKERS, SparkCluster
+from tests.unit.trails import START, random_events, write_lake
 
 EVENTS = 50_000
 EXTRAS = {"device": Kind.CATEGORICAL, "category": Kind.CATEGORICAL, "price": Kind.NUMERIC, "stars": Kind.NUMERIC}
@@ -47,6 +51,9 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("lake")
     assert build_lake(root, EVENTS) > EVENTS / 2
     write_bundle(root / "events", root / "models" / "/".join(MODEL))
+    half = pc.less(random_events()["event_time"], pa.scalar(START + timedelta(days=30), TIME))
+    write_lake(root / "late", random_events().filter(half).drop_columns(["note"]))
+    write_lake(root / "late", random_events().filter(pc.invert(half)))
     return root
 
 
@@ -68,15 +75,18 @@ def answers(cluster: SparkCluster, lake: Path, tmp_path_factory: pytest.TempPath
 
 
 def test_sequences_are_those_of_one_machine(lake: Path, answers: Path):
-    sizes = []
-    for case in cases(lake / "events"):
-        expected = build_sequences(lake / "events", case.wanted).events
+    sizes = {}
+    for case in cases(lake):
+        expected = build_sequences(case.events, case.wanted).events
         found = pq.read_table(case.answer(answers))
         assert found.equals(expected), case.name
-        sizes.append(expected.num_rows)
-    *selected, nobody = sizes
-    assert min(selected) > 100
-    assert nobody == 0
+        sizes[case.name] = expected.num_rows
+    assert sizes.pop("nobody") == 0
+    assert min(sizes.values()) > 100
+
+
+def test_a_day_that_is_being_published_is_not_read(answers: Path):
+    assert f"being_published_since={BUSY.ds}" in (answers / "refusal").read_text()
 
 
 def test_both_workers_took_part(cluster: SparkCluster, answers: Path):
@@ -107,6 +117,6 @@ def test_shards_without_users_are_scored_too(lake: Path, answers: Path):
     assert scores.num_rows == 0
 
 
-def by_one_machine(lake: Path, interval, shard: int, of: int) -> pa.Table:
+def by_one_machine(lake: Path, interval: Interval, shard: int, of: int) -> pa.Table:
     scorer = Scorer.load(lake / "models" / "/".join(MODEL))
     return score_shard(scorer, lake / "events", interval, (shard, of), model=MODEL, at_once=1_000_000)
