@@ -3,14 +3,17 @@
 import math
 from pathlib import Path
 
-import duckdb
+import numpy as np
+import polars as pl
 import pyarrow as pa
 
 from ml.contracts.intervals import Interval
+from ml.contracts.lake import PART
+from ml.contracts.scores import SCORE_SCHEMA
 from ml.errors import InputAbsent
-from ml.scoring.score_rows import score_rows
 from ml.scoring.scorer import Scorer
-from ml.sequences.build import Selection, stream_sequences
+from ml.sequences.build import Selection, scan_events, stream_sequences
+from ml.sequences.sequences import Sequences
 
 
 def count_users(events: Path, interval: Interval) -> int:
@@ -19,11 +22,9 @@ def count_users(events: Path, interval: Interval) -> int:
     for partition in partitions:
         if not partition.is_dir():
             raise InputAbsent(partition=partition)
-    files = [str(file) for partition in partitions for file in sorted(partition.glob("*.parquet"))]
-    query = "select count(distinct user_id) from read_parquet($files) where event_time >= $start and event_time < $end"
-    with duckdb.connect() as connection:
-        found = connection.execute(query, {"files": files, "start": interval.start, "end": interval.end})
-        return found.fetchone()[0]
+    files = [file for partition in partitions for file in sorted(partition.glob(PART))]
+    inside = pl.col("event_time").is_between(interval.start, interval.end, closed="left")
+    return scan_events(files).filter(inside).select(pl.col("user_id").n_unique()).collect().item()
 
 
 def count_shards(users: int, users_per_shard: int) -> int:
@@ -49,4 +50,23 @@ def score_shard(
     """
     wanted = Selection(interval.end, scorer.featurizer.window, active_in=interval, shard=shard)
     parts = stream_sequences(events, wanted, at_once=at_once)
-    return pa.concat_tables(score_rows(scorer, part, interval, model) for part in parts)
+    return pa.concat_tables(score_sequences(scorer, part, interval, model) for part in parts)
+
+
+def score_sequences(scorer: Scorer, sequences: Sequences, interval: Interval, model: tuple[str, str]) -> pa.Table:
+    """Scores in SCORE_SCHEMA, one row for each user in the sequences' order; the same in every engine."""
+    logits, scores = scorer.score_users(sequences)
+    count = len(sequences)
+    name, version = model
+    columns = {
+        "user_id": sequences.user_ids,
+        "interval_start": pa.repeat(pa.scalar(interval.start, SCORE_SCHEMA.field("interval_start").type), count),
+        "interval_end": pa.repeat(pa.scalar(interval.end, SCORE_SCHEMA.field("interval_end").type), count),
+        "logit": logits,
+        "score": scores,
+        "events": sequences.lengths.astype(np.int32),
+        "last_event_time": sequences.events["event_time"].take(pa.array(sequences.offsets[1:] - 1)),
+        "model_name": pa.repeat(name, count),
+        "model_version": pa.repeat(version, count),
+    }
+    return pa.table(columns).cast(SCORE_SCHEMA)

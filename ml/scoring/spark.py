@@ -11,8 +11,8 @@ from pyspark.sql import SparkSession
 from ml.contracts.intervals import Interval
 from ml.contracts.scores import SCORE_SCHEMA
 from ml.scoring.score_lake import Plan, ScoreLake
-from ml.scoring.score_rows import score_rows
 from ml.scoring.scorer import Scorer
+from ml.scoring.shards import score_sequences
 from ml.sequences.build import Selection, cut_sequences
 from ml.sequences.chunks import whole_buckets
 from ml.sequences.spark import shuffle_events
@@ -34,7 +34,7 @@ def score_shards(
         began, shard = time.perf_counter(), TaskContext.get().partitionId()
         scorer = Scorer.load(bundle, threads=1)  # the executor's other cores have tasks of their own
         parts = [
-            score_rows(scorer, cut_sequences(chunk, wanted), interval, model)
+            score_sequences(scorer, cut_sequences(chunk, wanted), interval, model)
             for chunk in whole_buckets(batches, at_once)
         ]
         scores = pa.concat_tables([SCORE_SCHEMA.empty_table(), *parts])
