@@ -26,6 +26,7 @@ def score_shards(
     bundle, events and the score lake are folders that every machine sees under the same path.
     at_once: see stream_sequences. Raises InputAbsent.
     """
+    bundle, lake = bundle.absolute(), ScoreLake(lake.root.absolute())  # executors work in folders of their own
     window = Scorer.load(bundle).featurizer.window
     wanted = Selection(interval.end, window, active_in=interval)
     model = (plan.model_name, plan.version)

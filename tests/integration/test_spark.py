@@ -1,6 +1,7 @@
 """Spark on a standalone master with two workers gives what one machine gives, row for row and bit for bit."""
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -99,7 +100,7 @@ def test_scores_are_those_of_one_machine_in_the_same_files(cluster: SparkCluster
     scores.write_plan(BUSY, plan)
     options = ("--start", BUSY.start.isoformat(), "--end", BUSY.end.isoformat(), "--version", plan.version)
     printed = cluster.submit(
-        ROOT / "infra" / "spark" / "submit.py", "score-shards", *options, TRAILGUARD_LAKE=str(lake)
+        ROOT / "infra" / "spark" / "submit.py", "score-shards", *options, TRAILGUARD_LAKE=os.path.relpath(lake, ROOT)
     )
     assert json.loads(printed.splitlines()[-1])["users"] == users > 100
     assert scores.seconds(BUSY, plan.version) > 0
