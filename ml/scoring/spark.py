@@ -13,7 +13,7 @@ from ml.contracts.scores import SCORE_SCHEMA
 from ml.scoring.score_lake import Plan, ScoreLake
 from ml.scoring.scorer import Scorer
 from ml.scoring.shards import score_sequences
-from ml.sequences.build import Selection, cut_sequences
+from ml.sequences.build import Selection, chunk_size, cut_sequences
 from ml.sequences.chunks import whole_buckets
 from ml.sequences.spark import shuffle_events
 
@@ -36,7 +36,7 @@ def score_shards(
         scorer = Scorer.load(bundle, threads=1)  # the executor's other cores have tasks of their own
         parts = [
             score_sequences(scorer, cut_sequences(chunk, wanted), interval, model)
-            for chunk in whole_buckets(batches, at_once)
+            for chunk in whole_buckets(batches, chunk_size(at_once))
         ]
         scores = pa.concat_tables([SCORE_SCHEMA.empty_table(), *parts])
         lake.write_shard(interval, plan.version, (shard, plan.of), scores, round(time.perf_counter() - began, 3))

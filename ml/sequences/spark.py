@@ -20,7 +20,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 import ml
 from ml.contracts.lake import BUCKETS, ORDER, bucket_range
-from ml.sequences.build import EVENTS_AT_ONCE, Selection, cut_sequences, find_partitions
+from ml.sequences.build import EVENTS_AT_ONCE, Selection, chunk_size, cut_sequences, find_partitions
 from ml.sequences.chunks import whole_buckets
 
 warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)  # no row goes through it
@@ -51,7 +51,7 @@ def build_sequences(
     empty = cut_sequences(_lake_schema(events, wanted).empty_table(), chosen).events
 
     def cut(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for chunk in whole_buckets(batches, at_once):
+        for chunk in whole_buckets(batches, chunk_size(at_once)):
             yield from cut_sequences(chunk, chosen).events.to_batches()
 
     return rows.mapInArrow(cut, from_arrow_schema(empty.schema))

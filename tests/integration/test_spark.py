@@ -33,6 +33,7 @@ from tests.unit.trails import START, random_events, write_lake
 EVENTS = 50_000
 EXTRAS = {"device": Kind.CATEGORICAL, "category": Kind.CATEGORICAL, "price": Kind.NUMERIC, "stars": Kind.NUMERIC}
 SHARDS = 3
+AT_ONCE = 9_000  # so that a shard has several chunks
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +100,8 @@ def test_scores_are_those_of_one_machine_in_the_same_files(cluster: SparkCluster
     plan, scores = Plan(*MODEL, users=users, of=SHARDS), ScoreLake(lake / "scores")
     scores.write_plan(BUSY, plan)
     options = ("--start", BUSY.start.isoformat(), "--end", BUSY.end.isoformat(), "--version", plan.version)
-    printed = cluster.submit(
-        ROOT / "infra" / "spark" / "submit.py", "score-shards", *options, TRAILGUARD_LAKE=os.path.relpath(lake, ROOT)
-    )
+    settings = {"TRAILGUARD_LAKE": os.path.relpath(lake, ROOT), "TRAILGUARD_EVENTS_AT_ONCE": str(AT_ONCE)}
+    printed = cluster.submit(ROOT / "infra" / "spark" / "submit.py", "score-shards", *options, **settings)
     assert json.loads(printed.splitlines()[-1])["users"] == users > 100
     assert scores.seconds(BUSY, plan.version) > 0
     for shard in range(SHARDS):
@@ -120,4 +120,4 @@ def test_shards_without_users_are_scored_too(lake: Path, answers: Path):
 
 def by_one_machine(lake: Path, interval: Interval, shard: int, of: int) -> pa.Table:
     scorer = Scorer.load(lake / "models" / "/".join(MODEL))
-    return score_shard(scorer, lake / "events", interval, (shard, of), model=MODEL, at_once=1_000_000)
+    return score_shard(scorer, lake / "events", interval, (shard, of), model=MODEL, at_once=AT_ONCE)

@@ -11,7 +11,7 @@ import pytest
 
 from ml.contracts.lake import ORDER
 from ml.errors import ExitCode
-from ml.sequences.build import Selection, cut_sequences, stream_sequences
+from ml.sequences.build import Selection, chunk_size, cut_sequences, stream_sequences
 from ml.sequences.chunks import whole_buckets
 from tests.unit.test_sequences import END
 from tests.unit.trails import random_events, write_lake
@@ -24,13 +24,16 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_lake(tmp_path_factory.mktemp("events"), random_events())
 
 
-@pytest.mark.parametrize("at_once", [1, 30, 100, 599, 600, 10_000])
+@pytest.mark.parametrize("at_once", [1, 90, 300, 1797, 1800, 30_000])
 @pytest.mark.parametrize("batch", [1, 7, 64, 10_000])
 def test_a_sorted_stream_is_cut_into_the_chunks_of_one_machine(lake: Path, at_once: int, batch: int):
     wanted = Selection(END, 1000)
     files = sorted(lake.glob("ds=*/*.parquet"))
     rows = pa.Table.from_batches(pl.read_parquet(files).sort(*ORDER).to_arrow().to_batches()).combine_chunks()
-    cut = [cut_sequences(chunk, wanted) for chunk in whole_buckets(rows.to_batches(max_chunksize=batch), at_once)]
+    cut = [
+        cut_sequences(chunk, wanted)
+        for chunk in whole_buckets(rows.to_batches(max_chunksize=batch), chunk_size(at_once))
+    ]
     parts = list(stream_sequences(lake, wanted, at_once=at_once))
     assert [part.user_ids.to_pylist() for part in cut] == [part.user_ids.to_pylist() for part in parts]
     assert sum(len(part) for part in cut) == 30
