@@ -24,7 +24,7 @@ def count_users(events: Path, interval: Interval) -> int:
             raise InputAbsent(partition=partition)
     files = [file for partition in partitions for file in sorted(partition.glob(PART))]
     inside = pl.col("event_time").is_between(interval.start, interval.end, closed="left")
-    return scan_events(files).filter(inside).select(pl.col("user_id").n_unique()).collect().item()
+    return scan_events(files).filter(inside).select(pl.col("user_id").n_unique()).collect(engine="streaming").item()
 
 
 def count_shards(users: int, users_per_shard: int) -> int:
