@@ -9,9 +9,13 @@ import onnxruntime
 
 from ml.errors import ExitCode, TrailguardError
 from ml.files import new_file
-from ml.models.gru_graph import gru_graph
+from ml.models.config import Architecture
+from ml.models.graph import Graph
+from ml.models.gru_graph import write_gru
+from ml.models.transformer_graph import write_transformer
 
 TOLERANCE = 1e-5
+WRITERS = {Architecture.GRU: write_gru, Architecture.TRANSFORMER: write_transformer}
 
 
 class ExportDiffers(TrailguardError):
@@ -40,11 +44,18 @@ def export_onnx(model: keras.Model, path: Path) -> float:
     Raises ExportDiffers beyond TOLERANCE.
     """
     with new_file(path) as unfinished:
-        onnx.save(gru_graph(model), unfinished)
+        onnx.save(onnx_graph(model), unfinished)
         difference = onnx_difference(model, unfinished)
         if difference > TOLERANCE:
             raise ExportDiffers(difference=difference, tolerance=TOLERANCE)
     return difference
+
+
+def onnx_graph(model: keras.Model) -> onnx.ModelProto:
+    """The model without its training, as ml.models.graph.Graph describes it."""
+    graph = Graph(model)
+    WRITERS[Architecture(model.name)](graph)
+    return graph.proto()
 
 
 def onnx_difference(model: keras.Model, path: Path) -> float:

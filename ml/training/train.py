@@ -16,8 +16,8 @@ from ml.files import new_file, write_json
 from ml.models.baseline import Baseline
 from ml.models.config import ModelConfig
 from ml.models.files import export_onnx, save_keras
-from ml.models.gru import build_model
 from ml.models.infer import infer_logits
+from ml.models.network import build_model
 from ml.sequences.features import Featurizer, Steps
 from ml.sequences.sequences import Sequences
 from ml.training.config import TrainingConfig
@@ -77,14 +77,16 @@ def train(snapshot_folder: Path, bundle: Path, config: TrainingConfig, seed: int
 def fit_network(
     training: TargetedSteps, validation: TargetedSteps, featurizer: Featurizer, config: TrainingConfig, seed: int
 ) -> tuple[keras.Model, Curves]:
-    """A fitted causal GRU and its curves."""
+    """A fitted model and its curves."""
     seed_everything(seed)
     model = build_model(
         ModelConfig(
             numeric=len(featurizer.numeric_names),
             vocabulary_sizes=featurizer.vocabulary_sizes,
+            architecture=config.architecture,
             width=config.width,
             layers=config.layers,
+            heads=config.heads,
             dropout=config.dropout,
         )
     )
