@@ -5,7 +5,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-PLACES = "places"
+from ml.models.bundle import LOGITS, PLACES
+
 OPSET, IR_VERSION = 23, 11
 
 
@@ -13,13 +14,14 @@ class Graph:
     """Nodes and weights of what a model of `ml.models.network.build_model` computes without training, for any batch
     and length.
 
-    Inputs: the model's own, and optionally places, int64 (places, 2): a step and a user of the batch each.
-    Outputs: logits, float32 (batch, time); placed_logits, float32 (places,), the logits at those places only, for
-    whom the rest need not be computed.
+    Inputs: the model's own. Output: logits, float32 (batch, time).
+    With last_only: one input more, places, int64 (batch, 2), each user's last step and row, and of the logits only
+    those, float32 (batch,). ONNX Runtime computes every output of a graph, asked for or not, hence two graphs.
     """
 
-    def __init__(self, model: keras.Model):
-        self.model, self._nodes, self._weights = model, [], {}
+    def __init__(self, model: keras.Model, *, last_only: bool):
+        self.model, self.last_only = model, last_only
+        self._nodes, self._weights = [], {}
 
     def add(self, operator: str, inputs: list[str], *, output: str | None = None, **attributes: object) -> str:
         name = output or f"value_{len(self._nodes)}"
@@ -58,19 +60,14 @@ class Graph:
 
     def proto(self) -> onnx.ModelProto:
         """The finished graph, named after the architecture."""
-        shapes = self.model.input
-        inputs = [
-            helper.make_tensor_value_info(name, kind, ["batch", "time", shapes[name].shape[-1]])
-            for name, kind in (("numeric", TensorProto.FLOAT), ("categorical", TensorProto.INT32))
-        ]
-        inputs.append(helper.make_tensor_value_info(PLACES, TensorProto.INT64, ["places", 2]))
-        default = numpy_helper.from_array(np.zeros((1, 2), np.int64), PLACES)  # makes the input optional
-        outputs = [
-            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "time"]),
-            helper.make_tensor_value_info("placed_logits", TensorProto.FLOAT, ["places"]),
-        ]
-        weights = [*self._weights.values(), default]
-        graph = helper.make_graph(self._nodes, self.model.name, inputs, outputs, weights)
+        shapes = {name: ["batch", "time", given.shape[-1]] for name, given in self.model.input.items()}
+        kinds = {"numeric": TensorProto.FLOAT, "categorical": TensorProto.INT32}
+        if self.last_only:
+            shapes[PLACES], kinds[PLACES] = ["batch", 2], TensorProto.INT64
+        inputs = [helper.make_tensor_value_info(name, kinds[name], shape) for name, shape in shapes.items()]
+        shape = ["batch"] if self.last_only else ["batch", "time"]
+        output = helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, shape)
+        graph = helper.make_graph(self._nodes, self.model.name, inputs, [output], list(self._weights.values()))
         proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
         onnx.checker.check_model(proto)
         return proto

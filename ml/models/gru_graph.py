@@ -5,7 +5,8 @@ The general exporter writes a recurrent layer as a loop over small operators; th
 
 import keras
 
-from ml.models.graph import PLACES, Graph
+from ml.models.bundle import LOGITS, PLACES
+from ml.models.graph import Graph
 
 
 def write_gru(graph: Graph) -> None:
@@ -13,8 +14,10 @@ def write_gru(graph: Graph) -> None:
     hidden = graph.step_network(time_major=True)
     for index in range(sum(isinstance(layer, keras.layers.GRU) for layer in graph.model.layers)):
         hidden = graph.add("Concat", [_gru(graph, f"gru_{index}", hidden), hidden], axis=2)
-    graph.add("Transpose", [graph.head(hidden)], output="logits", perm=[1, 0])
-    graph.head(graph.add("GatherND", [hidden, PLACES]), output="placed_logits")
+    if graph.last_only:
+        graph.head(graph.add("GatherND", [hidden, PLACES]), output=LOGITS)
+    else:
+        graph.add("Transpose", [graph.head(hidden)], output=LOGITS, perm=[1, 0])
 
 
 def _gru(graph: Graph, layer: str, values: str) -> str:

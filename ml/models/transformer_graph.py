@@ -1,44 +1,46 @@
 """The causal Transformer as an ONNX graph of standard operators.
 
 Attention is written as two batched products and a softmax, which ONNX Runtime computes faster on a CPU than its fused
-attention operators. Where logits are asked for at some places only, the last block computes keys and values at every
-step and the rest at those places.
+attention operators. Where only the last steps' logits are wanted, the last block computes its keys and values at every
+step and the rest at those steps.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from onnx import TensorProto
 
-from ml.models.graph import PLACES, Graph
+from ml.models.bundle import LOGITS, PLACES
+from ml.models.graph import Graph
 from ml.models.transformer import RotaryAttention, frequencies
 
-
-@dataclass(frozen=True)
-class _Asked:
-    """Where a block's output is wanted: at every step, or at one step of each of some users.
-
-    stream: (users, asked, width), what has come so far. position: int64 (users, asked), each asked step's.
-    bias: (time, time) or (users, 1, 1, time), 0 where an asked step sees a step, else minus infinity.
-    user: int64 (users,), their rows of the batch; None where it is all of it.
-    """
-
-    stream: str
-    position: str
-    bias: str
-    user: str | None = None
+SHUT = 30.0  # nats by which a step that is not to be seen falls behind every other: rounding knows no weight of e^-30
 
 
 def write_transformer(graph: Graph) -> None:
     """Values are batch-major, (batch, time, units)."""
-    writer = _Writer(graph)
     blocks = sum(isinstance(layer, RotaryAttention) for layer in graph.model.layers)
-    stream = graph.step_network()
-    for index in range(blocks - 1):
-        stream = writer.block(index, stream, writer.everywhere(stream))
-    everywhere = writer.block(blocks - 1, stream, writer.everywhere(stream))
-    placed = writer.block(blocks - 1, stream, writer.at_places(stream))
-    graph.head(writer.norm("norm", everywhere), output="logits")
-    graph.add("Squeeze", [graph.head(writer.norm("norm", placed)), graph.constant([1])], output="placed_logits")
+    stream, writer = graph.step_network(), _Writer(graph)
+    for index in range(blocks):
+        last_only = graph.last_only and index == blocks - 1
+        stream = writer.block(index, stream, writer.last(stream) if last_only else writer.all(stream))
+    stream = writer.norm("norm", stream)
+    if graph.last_only:
+        stream = graph.add("Squeeze", [stream, graph.constant([1])])
+    graph.head(stream, output=LOGITS)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The steps that a block's output is wanted at: all, or each user's last.
+
+    stream: (batch, asked, width), what has come so far. position: int64 (batch, asked).
+    later: float (time, time) or (batch, 1, 1, time), 1 where a step comes after the asked one.
+    """
+
+    stream: str
+    position: str
+    later: str
 
 
 class _Writer:
@@ -47,29 +49,27 @@ class _Writer:
     def __init__(self, graph: Graph):
         self.graph = graph
         self.heads = graph.model.get_layer("attention_0").heads
-        self.units = graph.model.get_layer("attention_in_0").output.shape[-1] // (3 * self.heads)
+        self.units = graph.model.get_layer("attention_in_0").units // (3 * self.heads)
+        self.scale = np.float32(1 / np.sqrt(self.units))
         batch, time = (graph.add("Shape", ["numeric"], start=axis, end=axis + 1) for axis in (0, 1))
         steps = graph.add("Range", [graph.constant(0), graph.add("Squeeze", [time]), graph.constant(1)])
         self.position = graph.add("Expand", [steps, graph.add("Concat", [batch, time], axis=0)])
-        angles = graph.add("Cast", [graph.add("Unsqueeze", [steps, graph.constant([1])])], to=1)
-        angles = graph.add("Mul", [angles, graph.constant(frequencies(self.units))])
-        self.turns = [graph.add("Cos", [angles]), graph.add("Sin", [angles])]
         row, column = (graph.add("Unsqueeze", [steps, graph.constant([axis])]) for axis in (1, 0))
-        later = graph.add("Greater", [column, row])
-        self.bias = graph.add(
-            "Where", [later, graph.constant(np.float32(-np.inf)), graph.constant(np.float32(0))]
-        )  # (time, time)
+        self.later = graph.add("Cast", [graph.add("Less", [row, column])], to=TensorProto.FLOAT)
+        turned = graph.add("Cast", [row], to=TensorProto.FLOAT)
+        angles = graph.add("Mul", [turned, graph.constant(frequencies(self.units))])
+        self.turns = [graph.add("Cos", [angles]), graph.add("Sin", [angles])]
 
-    def everywhere(self, stream: str) -> _Asked:
-        return _Asked(stream, self.position, self.bias)
+    def all(self, stream: str) -> _Asked:
+        return _Asked(stream, self.position, self.later)
 
-    def at_places(self, stream: str) -> _Asked:
-        graph, first = self.graph, self.graph.constant([1])
-        step, user = (graph.add("Gather", [PLACES, graph.constant(column)], axis=1) for column in (0, 1))
-        swapped = graph.add("Gather", [PLACES, graph.constant([1, 0])], axis=1)
-        bias = graph.add("Unsqueeze", [graph.add("Gather", [self.bias, step]), graph.constant([1, 2])])
-        chosen = graph.add("Unsqueeze", [graph.add("GatherND", [stream, swapped]), first])
-        return _Asked(chosen, graph.add("Unsqueeze", [step, first]), bias, user)
+    def last(self, stream: str) -> _Asked:
+        graph = self.graph
+        step = graph.add("Gather", [PLACES, graph.constant([0])], axis=1)
+        chosen = graph.add("GatherND", [stream, step], batch_dims=1)
+        later = graph.add("Gather", [self.later, step])  # (batch, 1, time)
+        first = graph.constant([1])
+        return _Asked(graph.add("Unsqueeze", [chosen, first]), step, graph.add("Unsqueeze", [later, first]))
 
     def block(self, index: int, stream: str, asked: _Asked) -> str:
         """stream: at every step. Returns the next stream where it is asked for."""
@@ -80,33 +80,37 @@ class _Writer:
         wide = graph.add("Gelu", [wide], approximate="tanh")
         return graph.add("Add", [attended, graph.dense(f"feed_forward_out_{index}", wide)])
 
-    def norm(self, layer: str, values: str) -> str:
-        (scale,) = self.graph.model.get_layer(layer).get_weights()
-        epsilon = self.graph.model.get_layer(layer).epsilon
-        return self.graph.add("RMSNormalization", [values, self.graph.constant(scale)], axis=-1, epsilon=epsilon)
+    def norm(self, name: str, values: str) -> str:
+        layer = self.graph.model.get_layer(name)
+        scale = self.graph.constant(layer.get_weights()[0])
+        return self.graph.add("RMSNormalization", [values, scale], axis=-1, epsilon=layer.epsilon)
 
     def _attend(self, index: int, stream: str, asked: _Asked) -> str:
         graph, norm = self.graph, f"attention_norm_{index}"
         (kernel,) = graph.model.get_layer(f"attention_in_{index}").get_weights()
-        query_kernel, key_kernel, value_kernel = np.split(kernel, 3, axis=1)
-        seen, asking = self.norm(norm, stream), self.norm(norm, asked.stream)
-        query = graph.add("MatMul", [asking, graph.constant(query_kernel / np.float32(np.sqrt(self.units)))])
-        key, value = (graph.add("MatMul", [seen, graph.constant(weights)]) for weights in (key_kernel, value_kernel))
-        query = self._by_head(self._turn(query, asked.position), perm=[0, 2, 1, 3])
-        key = self._of_users(self._by_head(self._turn(key, self.position), perm=[0, 2, 3, 1]), asked.user)
-        value = self._of_users(self._by_head(value, perm=[0, 2, 1, 3]), asked.user)
-        scores = graph.add("Add", [graph.add("MatMul", [query, key]), asked.bias])
-        found = graph.add("MatMul", [graph.add("Softmax", [scores], axis=-1), value])
-        joined = graph.add("Transpose", [found], perm=[0, 2, 1, 3])
+        by_query, by_key, by_value = np.split(kernel, 3, axis=1)
+        seen = self.norm(norm, stream)
+        asking = seen if asked.stream == stream else self.norm(norm, asked.stream)
+        query = self._turn(graph.add("MatMul", [asking, graph.constant(by_query * self.scale)]), asked.position)
+        key = self._turn(graph.add("MatMul", [seen, graph.constant(by_key)]), self.position)
+        value = graph.add("MatMul", [seen, graph.constant(by_value)])
+        query, value = (self._by_head(values, perm=[0, 2, 1, 3]) for values in (query, value))
+        weights = self._weigh(graph.add("MatMul", [query, self._by_head(key, perm=[0, 2, 3, 1])]), asked.later)
+        joined = graph.add("Transpose", [graph.add("MatMul", [weights, value])], perm=[0, 2, 1, 3])
         return graph.add("Reshape", [joined, graph.constant([0, 0, self.heads * self.units])])
+
+    def _weigh(self, scores: str, later: str) -> str:
+        """The softmax over the steps seen. Minus infinity for the others would leave subnormal numbers behind, with
+        which a CPU computes many times slower."""
+        graph, whole = self.graph, {"keepdims": 0}
+        spread = graph.add("Sub", [graph.add("ReduceMin", [scores], **whole), graph.add("ReduceMax", [scores], **whole)])
+        depth = graph.add("Sub", [spread, graph.constant(np.float32(SHUT))])
+        return graph.add("Softmax", [graph.add("Add", [scores, graph.add("Mul", [later, depth])])], axis=-1)
 
     def _turn(self, values: str, position: str) -> str:
         return self.graph.add("RotaryEmbedding", [values, *self.turns, position], num_heads=self.heads)
 
     def _by_head(self, values: str, *, perm: list[int]) -> str:
-        """(users, steps, width) -> (users, steps, heads, units), with its axes in another order."""
+        """(batch, steps, width) -> (batch, steps, heads, units), with its axes in another order."""
         split = self.graph.add("Reshape", [values, self.graph.constant([0, 0, self.heads, self.units])])
         return self.graph.add("Transpose", [split], perm=perm)
-
-    def _of_users(self, values: str, user: str | None) -> str:
-        return values if user is None else self.graph.add("Gather", [values, user])

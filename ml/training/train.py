@@ -34,7 +34,7 @@ Views = dict[str, tuple[Steps, np.ndarray]]
 def train(snapshot_folder: Path, bundle: Path, config: TrainingConfig, seed: int) -> dict[str, object]:
     """Fits model and baseline on the snapshot's train slice, stopping early on its validation slice.
 
-    Writes to `bundle`: featurizer.json, model.keras, model.onnx, reference.json, curves.json, baseline/ and
+    Writes to `bundle`: featurizer.json, model.keras, model.onnx, model_last.onnx, reference.json, curves.json, baseline/ and
     training.json. Writes beside the snapshot, since it names users: heldout.parquet (see ml.evaluation.heldout).
     The same snapshot, config and seed give the same figures on the same machine.
     Returns the facts in training.json.
@@ -52,7 +52,7 @@ def train(snapshot_folder: Path, bundle: Path, config: TrainingConfig, seed: int
     )
     featurizer.save(bundle / "featurizer.json")
     save_keras(model, bundle / "model.keras")
-    difference = export_onnx(model, bundle / "model.onnx")
+    difference = export_onnx(model, bundle)
     baseline.save(bundle / "baseline")
     write_json(bundle / "reference.json", typical_features(featurizer, training.steps, training.targets))
     write_json(bundle / "curves.json", curves.to_dict())

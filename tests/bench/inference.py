@@ -15,7 +15,7 @@ from rich.console import Console
 
 from ml.models.config import ModelConfig
 from ml.models.files import export_onnx
-from ml.models.gru import EMBEDDING_LIMIT, build_model
+from ml.models.network import EMBEDDING_LIMIT, build_model
 from ml.scoring.scorer import TOKENS, Network
 from ml.sequences.batches import Batch, pack_batches, pad
 from ml.sequences.features import Steps
@@ -33,8 +33,8 @@ def measure(*, quick: bool) -> list[Row]:
     config = ModelConfig(numeric=NUMBERS, vocabulary_sizes=VOCABULARY, width=WIDTH)
     model, steps = build_model(config), draw_steps(users)
     with tempfile.TemporaryDirectory() as folder:
-        export_onnx(model, Path(folder) / "model.onnx")
-        network = Network(Path(folder) / "model.onnx")
+        export_onnx(model, Path(folder))
+        network = Network(Path(folder))
         ours = lambda: rate(lambda: network.last_logits(steps), users)  # noqa: E731
         ours()
         rows = [
