@@ -103,7 +103,9 @@ class _Writer:
         """The softmax over the steps seen. Minus infinity for the others would leave subnormal numbers behind, with
         which a CPU computes many times slower."""
         graph, whole = self.graph, {"keepdims": 0}
-        spread = graph.add("Sub", [graph.add("ReduceMin", [scores], **whole), graph.add("ReduceMax", [scores], **whole)])
+        spread = graph.add(
+            "Sub", [graph.add("ReduceMin", [scores], **whole), graph.add("ReduceMax", [scores], **whole)]
+        )
         depth = graph.add("Sub", [spread, graph.constant(np.float32(SHUT))])
         return graph.add("Softmax", [graph.add("Add", [scores, graph.add("Mul", [later, depth])])], axis=-1)
 
