@@ -102,11 +102,9 @@ class _Writer:
     def _weigh(self, scores: str, later: str) -> str:
         """The softmax over the steps seen. Minus infinity for the others would leave subnormal numbers behind, with
         which a CPU computes many times slower."""
-        graph, whole = self.graph, {"keepdims": 0}
-        spread = graph.add(
-            "Sub", [graph.add("ReduceMin", [scores], **whole), graph.add("ReduceMax", [scores], **whole)]
-        )
-        depth = graph.add("Sub", [spread, graph.constant(np.float32(SHUT))])
+        graph = self.graph
+        least, most = (graph.add(operator, [scores], keepdims=0) for operator in ("ReduceMin", "ReduceMax"))
+        depth = graph.add("Sub", [graph.add("Sub", [least, most]), graph.constant(np.float32(SHUT))])
         return graph.add("Softmax", [graph.add("Add", [scores, graph.add("Mul", [later, depth])])], axis=-1)
 
     def _turn(self, values: str, position: str) -> str:

@@ -7,7 +7,7 @@ from ml.models.config import Architecture
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """The defaults are the GRU's, found on wikipedia-edits by its validation slice; DEFAULTS holds every architecture's.
+    """The defaults are the GRU's, found on wikipedia-edits by its validation slice; DEFAULTS has the others'.
 
     architecture, width, layers, heads, dropout: see ModelConfig.
     epochs: at most this many passes over the training users.

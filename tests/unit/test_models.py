@@ -1,4 +1,4 @@
-"""Every architecture keeps the same contract: later steps and padding change nothing, and its files say what it says."""
+"""Every architecture: later steps and padding change nothing, and its files say what it says."""
 
 import ast
 import subprocess
