@@ -35,7 +35,8 @@ def train(snapshot_folder: Path, bundle: Path, config: TrainingConfig, seed: int
     """Fits model and baseline on the snapshot's train slice, stopping early on its validation slice.
 
     Writes to `bundle`: featurizer.json, model.keras, model.onnx, model_last.onnx, reference.json, curves.json,
-    baseline/ and training.json. Writes beside the snapshot, since it names users: heldout.parquet (see ml.evaluation.heldout).
+    baseline/ and training.json. Writes beside the snapshot, since it names users: heldout.parquet (see
+    ml.evaluation.heldout).
     The same snapshot, config and seed give the same figures on the same machine.
     Returns the facts in training.json.
     """
