@@ -10,8 +10,7 @@ import pyarrow.csv as arrow_csv
 from psycopg2 import sql
 from psycopg2.extensions import cursor
 
-# Every value is quoted, absent ones are not: so "" stays an empty string and null stays null.
-_CSV = arrow_csv.WriteOptions(include_header=False, quoting_style="all_valid")
+from ml.postgres_binary import encode_rows
 
 
 @contextmanager
@@ -32,14 +31,42 @@ def copy_rows(into: cursor, table: str, rows: pa.Table, options: str = "") -> No
 
     options: more of COPY's own, for example `, FREEZE`.
     """
-    text = BytesIO()
-    # combined, because Arrow writes rubbish for a table whose first chunk is empty
-    arrow_csv.write_csv(rows.combine_chunks(), text, _CSV)
-    text.seek(0)
-    command = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT csv{})").format(
+    into.execute(
+        "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = to_regclass(quote_ident(%s))",
+        [table],
+    )
+    types = dict(into.fetchall())
+    pieces = encode_rows(rows, [types.get(name, "text") for name in rows.column_names])
+    command = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT binary{})").format(
         sql.Identifier(table), _names(rows.column_names), sql.SQL(options)
     )
-    into.copy_expert(command, text)
+    into.copy_expert(command, _Pieces(pieces))
+
+
+def fetch_strings(asked: cursor, query: str, arguments: Mapping[str, object]) -> pa.ChunkedArray:
+    """The one column of text that a query returns, none of it null; no Python string is made for any row."""
+    found = BytesIO()
+    command = asked.mogrify(f"COPY ({query}) TO STDOUT WITH (FORMAT csv, FORCE_QUOTE *)", arguments)
+    asked.copy_expert(command, found)
+    if not found.tell():
+        return pa.chunked_array([], pa.string())
+    found.seek(0)
+    return arrow_csv.read_csv(
+        found,
+        read_options=arrow_csv.ReadOptions(column_names=["text"]),
+        parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+        convert_options=arrow_csv.ConvertOptions(column_types={"text": pa.string()}, strings_can_be_null=False),
+    )["text"]
+
+
+class _Pieces:
+    """What psycopg2 reads a COPY from; it takes pieces of any size."""
+
+    def __init__(self, pieces: Iterator[bytes]):
+        self._pieces = pieces
+
+    def read(self, _size: int) -> bytes:
+        return next(self._pieces, b"")
 
 
 def insert_row(into: cursor, table: str, facts: Mapping[str, object], otherwise: str = "") -> None:

@@ -30,7 +30,7 @@ def check_flags(flags: pa.Table, schema: pa.Schema, run: ScoringRun) -> pa.Table
     _require(rows, {"interval_start": {run.interval.start}, "interval_end": {run.interval.end}}, run)
     _require(rows, {"state": {State.ACTIVE, State.SHADOW}}, run)
     acting = {"model_name": run.model_name, "model_version": run.model_version, "threshold_id": run.threshold_id}
-    active = rows.filter(pc.equal(rows["state"], State.ACTIVE))
+    active = rows.select([*acting, "threshold"]).filter(pc.equal(rows["state"], State.ACTIVE))
     _require(active, {name: {fact} for name, fact in acting.items()} | {"threshold": {run.threshold}}, run)
     return rows
 

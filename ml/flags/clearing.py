@@ -1,7 +1,7 @@
 """Cleared rows follow from what is published (docs/decisions/0001): a user whose flag of an earlier interval had not
 expired when interval D began, and who was scored below the threshold in D, has a `cleared` row in D."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,11 +11,32 @@ from psycopg2.extensions import cursor
 
 from ml.contracts.flags import FLAG_SCHEMA, NO_REASONS, ScoringRun, State
 from ml.contracts.intervals import Interval
-from ml.postgres import copy_rows
+from ml.postgres import copy_rows, fetch_strings
 
 # (the run that stands for an interval, users) -> columns user_id and score of at least those of the users whom that
 # run scored below its threshold, each once. Whoever publishes reads it from the lake.
-ScoredBelow = Callable[[ScoringRun, list[str]], pa.Table]
+ScoredBelow = Callable[[ScoringRun, pa.Array], pa.Table]
+
+_FLAGGED_BEFORE = """
+    SELECT DISTINCT user_id FROM user_flag f
+    WHERE state = 'active' AND interval_start = ANY (%(living)s::timestamptz[])
+      AND NOT EXISTS (SELECT FROM {staged} s WHERE s.user_id = f.user_id)"""
+# Users whose active row in an interval appears or vanishes (they are active once, before or now) or, where its expiry
+# changes, any of them.
+_CHANGED = """
+    CREATE TEMPORARY TABLE changed ON COMMIT DROP AS
+    SELECT user_id, bool_or(is_new) AS is_active FROM (
+        SELECT user_id, true AS is_new FROM {staged} WHERE state = 'active'
+        UNION ALL
+        SELECT user_id, false FROM user_flag WHERE state = 'active' AND interval_start = %(now)s) AS both_times
+    GROUP BY user_id HAVING count(*) IS DISTINCT FROM %(unchanged)s"""
+_FLAGGED_BEFORE_LATER = """
+    SELECT user_id FROM changed
+    WHERE (is_active AND %(now_lives)s
+           OR EXISTS (SELECT FROM user_flag f WHERE f.user_id = changed.user_id AND f.state = 'active'
+                      AND f.interval_start = ANY (%(living)s::timestamptz[])))
+      AND NOT EXISTS (SELECT FROM user_flag f
+                      WHERE f.user_id = changed.user_id AND f.interval_start = %(target)s)"""
 
 
 @dataclass(frozen=True)
@@ -47,67 +68,47 @@ def read_standing(rows: cursor) -> list[Published]:
     ]
 
 
-def users_with_rows(rows: cursor, state: State, starts: Iterable[datetime], among: set[str] | None = None) -> set[str]:
-    """Users with a row of that state in one of the intervals that start then; of `among` only, where given."""
-    query = "SELECT DISTINCT user_id FROM user_flag WHERE state = %s AND interval_start = ANY(%s::timestamptz[])"
-    arguments: list[object] = [state, list(starts)]
-    if among is not None:
-        query += " AND user_id = ANY(%s)"
-        arguments.append(list(among))
-    rows.execute(query, arguments)
-    return {user for (user,) in rows.fetchall()}
-
-
 def clear_interval(
-    rows: cursor, standing: list[Published], run: ScoringRun, flagged: set[str], scored_below: ScoredBelow
+    rows: cursor, standing: list[Published], run: ScoringRun, staged: str, scored_below: ScoredBelow
 ) -> pa.Table:
     """The cleared rows of an interval that is being published, in FLAG_SCHEMA.
 
-    flagged: users who have a row there already, active or shadow. A shadow row says itself that the acting model did
-    not flag the user, and hides their older flags as a cleared row would.
+    staged: the table with the interval's other rows, active or shadow. A shadow row says itself that the acting model
+    did not flag the user, and hides their older flags as a cleared row would.
     """
     living = [published.start for published in standing if published.lives_at(run.interval.start)]
-    return _cleared_rows(run, users_with_rows(rows, State.ACTIVE, living) - flagged, scored_below)
+    users = fetch_strings(rows, _FLAGGED_BEFORE.format(staged=staged), {"living": living})
+    return _cleared_rows(run, users, scored_below)
 
 
-def clear_later(
-    rows: cursor, standing: list[Published], now: Published, active: set[str], scored_below: ScoredBelow
-) -> int:
+def clear_later(rows: cursor, standing: list[Published], now: Published, staged: str, scored_below: ScoredBelow) -> int:
     """Derives anew the cleared rows that depend on an interval that is being published; returns how many there are.
 
     Only users whose active row there appears, vanishes or changes its expiry can gain or lose a cleared row.
-    rows: before the interval's partition is swapped.
+    rows: before the interval's partition is swapped. staged: the table with its new rows.
     """
     others = [published for published in standing if published.start != now.start]
     replaced = [published for published in standing if published.start == now.start]
     reach = max(published.expires_at for published in [now, *replaced])
     later = [published for published in others if now.start < published.start < reach]
-    before = users_with_rows(rows, State.ACTIVE, [now.start]) if later else set()
+    if not later:
+        return 0
     same_expiry = all(published.expires_at == now.expires_at for published in replaced)
-    changed = active ^ before if same_expiry else active | before
-    return sum(_clear_again(rows, others, now, active, target, changed, scored_below) for target in later if changed)
+    rows.execute(_CHANGED.format(staged=staged), {"now": now.start, "unchanged": 2 if same_expiry else None})
+    return sum(_clear_again(rows, others, now, target, scored_below) for target in later)
 
 
 def _clear_again(
-    rows: cursor,
-    others: list[Published],
-    now: Published,
-    active: set[str],
-    target: Published,
-    changed: set[str],
-    scored_below: ScoredBelow,
+    rows: cursor, others: list[Published], now: Published, target: Published, scored_below: ScoredBelow
 ) -> int:
     rows.execute(
-        "DELETE FROM user_flag WHERE state = 'cleared' AND interval_start = %s AND user_id = ANY(%s)",
-        [target.start, list(changed)],
+        "DELETE FROM user_flag f USING changed WHERE f.user_id = changed.user_id"
+        " AND f.state = 'cleared' AND f.interval_start = %s",
+        [target.start],
     )
     living = [published.start for published in others if published.lives_at(target.start)]
-    reasons = users_with_rows(rows, State.ACTIVE, living, changed)
-    if now.lives_at(target.start):
-        reasons |= active & changed
-    for state in (State.ACTIVE, State.SHADOW):
-        reasons -= users_with_rows(rows, state, [target.start], reasons)
-    cleared = _cleared_rows(target.run, reasons, scored_below)
+    facts = {"living": living, "target": target.start, "now_lives": now.lives_at(target.start)}
+    cleared = _cleared_rows(target.run, fetch_strings(rows, _FLAGGED_BEFORE_LATER, facts), scored_below)
     copy_rows(rows, "user_flag", with_expiry(cleared, target.expires_at))
     return len(cleared)
 
@@ -118,11 +119,11 @@ def with_expiry(flags: pa.Table, expires_at: datetime) -> pa.Table:
     return flags.append_column("expires_at", expiry)
 
 
-def _cleared_rows(run: ScoringRun, users: set[str], scored_below: ScoredBelow) -> pa.Table:
-    if not users:
+def _cleared_rows(run: ScoringRun, users: pa.Array, scored_below: ScoredBelow) -> pa.Table:
+    if not len(users):
         return FLAG_SCHEMA.empty_table()
-    below = scored_below(run, sorted(users))
-    below = below.filter(pc.is_in(below["user_id"], pa.array(sorted(users), pa.string())))
+    below = scored_below(run, users)
+    below = below.filter(pc.is_in(below["user_id"], users))
     facts = {
         "interval_start": run.interval.start,
         "interval_end": run.interval.end,

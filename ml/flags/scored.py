@@ -35,9 +35,9 @@ def describe_run(lake: ScoreLake, interval: Interval, threshold: Threshold, dag_
 def scored_below(lake: ScoreLake) -> ScoredBelow:
     """Looks up, for any published run, which of the users it scored below its threshold."""
 
-    def look_up(run: ScoringRun, users: list[str]) -> pa.Table:
+    def look_up(run: ScoringRun, users: pa.Array) -> pa.Table:
         scores = lake.read(run.interval, run.model_version).select(["user_id", "score"])
-        asked = pc.is_in(scores["user_id"], value_set=pa.array(users, pa.string()))
+        asked = pc.is_in(scores["user_id"], value_set=users)
         return scores.filter(pc.and_(asked, pc.less(scores["score"], run.threshold)))
 
     return look_up

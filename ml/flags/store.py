@@ -20,8 +20,10 @@ from ml.flags.clearing import Published, ScoredBelow, clear_interval, clear_late
 from ml.postgres import copy_rows, insert_row, replace_row, transaction
 
 PUBLISHER = 7_417_003  # the advisory lock that one publisher holds
-READERS_WAIT = "100ms"  # longest time for which a swap that waits its turn makes new readers wait
+READERS_WAIT = "15ms"  # longest time for which a swap that waits for one table makes new readers wait
 PAUSES = [min(0.05 * 2**attempt, 2.0) for attempt in range(66)]  # seconds between attempts, two minutes in all
+# Puts all that was written so far on disk: the commit, during which readers wait, then has little left to write.
+FLUSH = "SELECT pg_logical_emit_message(false, 'trailguard', 'staged', true)"
 STUCK = "10min"  # a publisher that is silent for so long inside its transaction loses it, and its lock
 
 
@@ -56,7 +58,8 @@ class Publication:
     shadow: int
     cleared: int
     cleared_later: int  # cleared rows written to later intervals, which follow from this one
-    copy_seconds: float
+    copy_seconds: float  # copying, checking and indexing, while others may publish
+    clear_seconds: float  # deriving cleared rows, while others wait; what waiting for others takes is in none of these
     swap_seconds: float  # attempts and pauses included, from the first try to the commit
 
 
@@ -94,26 +97,34 @@ class FlagStore:
         dies leaves nothing behind: until the commit its table is visible to itself alone.
         Raises FlagsMalformed, FlagsContradictRun, FlagsRefused, ReadersInTheWay.
         """
-        flags = check_flags(flags, FLAG_SCHEMA, run)
-        events = EVENT_FLAG_SCHEMA.empty_table() if event_flags is None else event_flags
-        events = check_flags(events, EVENT_FLAG_SCHEMA, run)
+        tables = {"user_flag": check_flags(flags, FLAG_SCHEMA, run)}
+        if event_flags is not None:
+            tables["event_flag"] = check_flags(event_flags, EVENT_FLAG_SCHEMA, run)
+        counts = {state: _count(flags, state) for state in (State.ACTIVE, State.SHADOW)}
         now = Published(run, run.interval.end + self.expiry)
+        started = time.perf_counter()
         with _refusals(), transaction(self.url) as rows:
             rows.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{STUCK}'")
-            rows.execute("SELECT pg_advisory_xact_lock(%s)", [PUBLISHER])
-            standing = read_standing(rows)
-            cleared = clear_interval(rows, standing, run, set(flags["user_id"].to_pylist()), scored_below)
-            later = clear_later(rows, standing, now, _users(flags, State.ACTIVE), scored_below)
-            started = time.perf_counter()
-            _stage(rows, "user_flag", now, pa.concat_tables([flags, cleared]))
-            if len(events):
-                _stage(rows, "event_flag", now, events)
+            staged = {parent: _stage(rows, parent, now, table) for parent, table in tables.items()}
             copied = time.perf_counter()
+            # others may copy meanwhile; from here on, what is published is this publisher's alone to change
+            rows.execute("SELECT pg_advisory_xact_lock(%s)", [PUBLISHER])
+            turn = time.perf_counter()
+            cleared, later = _clear(rows, now, staged["user_flag"], scored_below)
+            _record_run(rows, now, counts)
+            rows.execute(FLUSH)
+            ready = time.perf_counter()
             _swap(rows, run.interval.start)
-            _record_run(rows, now, flags)
-        seconds = {"copy_seconds": copied - started, "swap_seconds": time.perf_counter() - copied}
-        counts = {state.value: len(_users(flags, state)) for state in (State.ACTIVE, State.SHADOW)}
-        return Publication(**counts, cleared=len(cleared), cleared_later=later, **seconds)
+        done = time.perf_counter()
+        return Publication(
+            active=counts[State.ACTIVE],
+            shadow=counts[State.SHADOW],
+            cleared=cleared,
+            cleared_later=later,
+            copy_seconds=copied - started,
+            clear_seconds=ready - turn,
+            swap_seconds=done - ready,
+        )
 
 
 @contextmanager
@@ -130,14 +141,31 @@ def _refusals() -> Iterator[None]:
         ) from error
 
 
-def _users(flags: pa.Table, state: State) -> set[str]:
-    return set(flags.filter(pc.equal(flags["state"], state))["user_id"].to_pylist())
+def _count(flags: pa.Table, state: State) -> int:
+    return pc.sum(pc.equal(flags["state"], state)).as_py() or 0
 
 
-def _stage(rows: cursor, parent: str, now: Published, flags: pa.Table) -> None:
+def _stage(rows: cursor, parent: str, now: Published, flags: pa.Table) -> str:
+    """Fills a table of this publisher's own, and indexes it; returns its name."""
     rows.execute("SELECT stage_flags(%s, %s)", [parent, now.start])
+    staged = rows.fetchone()[0]
+    _copy(rows, staged, now, flags)
+    rows.execute("SELECT index_flags(%s)", [parent])
+    return staged
+
+
+def _copy(rows: cursor, staged: str, now: Published, flags: pa.Table) -> None:
     # frozen: also a reader whose snapshot is older than the swap then finds the new rows, not an empty interval
-    copy_rows(rows, f"{parent}_staged", with_expiry(flags, now.expires_at), options=", FREEZE")
+    copy_rows(rows, staged, with_expiry(flags, now.expires_at), options=", FREEZE")
+
+
+def _clear(rows: cursor, now: Published, staged: str, scored_below: ScoredBelow) -> tuple[int, int]:
+    """How many rows were cleared in the interval and in later ones."""
+    standing = read_standing(rows)
+    cleared = clear_interval(rows, standing, now.run, staged, scored_below)
+    later = clear_later(rows, standing, now, staged, scored_below)
+    _copy(rows, staged, now, cleared)
+    return len(cleared), later
 
 
 def _swap(rows: cursor, start: datetime) -> None:
@@ -156,14 +184,14 @@ def _swap(rows: cursor, start: datetime) -> None:
     raise ReadersInTheWay(interval_start=start.isoformat(), attempts=len(PAUSES))
 
 
-def _record_run(rows: cursor, now: Published, flags: pa.Table) -> None:
+def _record_run(rows: cursor, now: Published, counts: dict[State, int]) -> None:
     facts = {name: value for name, value in vars(now.run).items() if name != "interval"}
     facts |= {
         "interval_start": now.start,
         "interval_end": now.run.interval.end,
         "expires_at": now.expires_at,
-        "users_active": len(_users(flags, State.ACTIVE)),
-        "users_shadow": len(_users(flags, State.SHADOW)),
+        "users_active": counts[State.ACTIVE],
+        "users_shadow": counts[State.SHADOW],
         "score_quantiles": json.dumps(now.run.score_quantiles),
         "stands": True,
     }

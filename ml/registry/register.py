@@ -17,7 +17,7 @@ from ml.sequences.sequences import Sequences
 
 CODE = Path(__file__).resolve().parents[1]  # the ml package
 MODEL_FILE = Path(__file__).with_name("pyfunc_model.py")
-SCORING_NEEDS = ("mlflow", "numpy", "pandas", "pyarrow", "duckdb", "onnxruntime", "scikit-learn", "pydantic")
+SCORING_NEEDS = ("mlflow", "numpy", "pandas", "pyarrow", "onnxruntime", "scikit-learn", "pydantic")
 EXPERIMENT = "trailguard"
 
 

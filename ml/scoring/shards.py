@@ -3,15 +3,16 @@
 import math
 from pathlib import Path
 
-import duckdb
 import numpy as np
+import polars as pl
 import pyarrow as pa
 
 from ml.contracts.intervals import Interval
+from ml.contracts.lake import PART
 from ml.contracts.scores import SCORE_SCHEMA
 from ml.errors import InputAbsent
 from ml.scoring.scorer import Scorer
-from ml.sequences.build import Selection, stream_sequences
+from ml.sequences.build import Selection, scan_events, stream_sequences
 from ml.sequences.sequences import Sequences
 
 
@@ -21,11 +22,9 @@ def count_users(events: Path, interval: Interval) -> int:
     for partition in partitions:
         if not partition.is_dir():
             raise InputAbsent(partition=partition)
-    files = [str(file) for partition in partitions for file in sorted(partition.glob("*.parquet"))]
-    query = "select count(distinct user_id) from read_parquet($files) where event_time >= $start and event_time < $end"
-    with duckdb.connect() as connection:
-        found = connection.execute(query, {"files": files, "start": interval.start, "end": interval.end})
-        return found.fetchone()[0]
+    files = [file for partition in partitions for file in sorted(partition.glob(PART))]
+    inside = pl.col("event_time").is_between(interval.start, interval.end, closed="left")
+    return scan_events(files).filter(inside).select(pl.col("user_id").n_unique()).collect().item()
 
 
 def count_shards(users: int, users_per_shard: int) -> int:

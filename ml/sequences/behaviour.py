@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.contracts.events import Kind
-from ml.sequences.ragged import Ragged
+from ml.sequences.ragged import Ragged, Running
 from ml.sequences.sequences import Sequences
 
 SESSION_GAP = 1800.0  # seconds of silence that end a session where the shop names none
@@ -56,6 +56,17 @@ def _codes(events: pa.Table, column: str) -> np.ndarray:
     return pc.fill_null(pc.add(indices.cast(pa.int64()), 1), 0).to_numpy()
 
 
+def _marks(events: pa.Table, column: str) -> np.ndarray:
+    return events[column].to_numpy()
+
+
+def _changes(column: pa.ChunkedArray, otherwise: np.ndarray) -> np.ndarray:
+    """bool (events,): whether the value differs from the one before; `otherwise` tells where either is absent."""
+    values = column.combine_chunks()
+    changes = pc.fill_null(pc.not_equal(values[1:], values[:-1]), pa.array(otherwise[1:]))
+    return np.concatenate([otherwise[:1], changes.to_numpy(zero_copy_only=False)])
+
+
 def _signed_log(values: np.ndarray) -> np.ndarray:
     return np.sign(values) * np.log1p(np.abs(values))
 
@@ -67,16 +78,17 @@ def _gap(events: pa.Table) -> np.ndarray:
 
 def _timing(events: pa.Table, ragged: Ragged) -> dict[str, np.ndarray]:
     time, gap = _seconds(events, "event_time"), np.log1p(_gap(events))
+    gaps = Running(ragged, gap)
     hour = 2 * np.pi * (time % DAY_SECONDS) / DAY_SECONDS
     weekday = 2 * np.pi * ((time // DAY_SECONDS) % 7) / 7
     return {
         "ordinal": np.log1p(_numbers(events, "ordinal")),
         "account_age": np.log1p(time - _seconds(events, "first_event_time")),
         "gap": gap,
-        "gap_mean": ragged.mean(gap),
-        "gap_std": ragged.std(gap),
-        "gap_min": ragged.min(gap),
-        "gap_max": ragged.max(gap),
+        "gap_mean": gaps.mean(),
+        "gap_std": gaps.std(),
+        "gap_min": gaps.min(),
+        "gap_max": gaps.max(),
         "hour_sin": np.sin(hour),
         "hour_cos": np.cos(hour),
         "weekday_sin": np.sin(weekday),
@@ -89,41 +101,40 @@ def _rhythm(events: pa.Table, ragged: Ragged) -> dict[str, np.ndarray]:
     time = _seconds(events, "event_time")
     seconds = time - time[ragged.starts] if len(time) else time
     recent = {f"events_in_{name}": np.log1p(ragged.recent(seconds, span)) for name, span in RECENT.items()}
-    same_type = _numbers(events, "same_type")
+    same_type = _marks(events, "same_type")
     kinds = ragged.sum(ragged.first(_codes(events, "event_type")))
-    return {**recent, "same_type": same_type, "same_type_share": ragged.mean(same_type), "distinct_types": kinds}
+    return {**recent, "same_type": same_type, "same_type_share": ragged.share(same_type), "distinct_types": kinds}
 
 
 def _items(events: pa.Table, ragged: Ragged) -> dict[str, np.ndarray]:
-    visit, same = _numbers(events, "item_visit"), _numbers(events, "same_item")
+    visit, same = _numbers(events, "item_visit"), _marks(events, "same_item")
     new = np.where(np.isnan(visit), np.nan, visit == 1)
     codes = _codes(events, "item_id")
-    met = ragged.first(codes) & (codes > 0)
-    run = np.arange(len(same)) - ragged.since(same == 0)
+    met = ragged.sum(ragged.first(codes) & (codes > 0))
+    run = np.arange(len(same)) - ragged.since(~same)
     popularity, people = np.log1p(_numbers(events, "item_events")), np.log1p(_numbers(events, "item_users"))
+    popularities = Running(ragged, popularity)
     return {
         "same_item": same,
         "same_item_run": np.log1p(run),
-        "same_item_share": ragged.mean(same),
+        "same_item_share": ragged.share(same),
         "item_new": new,
         "item_visit": np.log1p(visit),
-        "item_revisit_share": ragged.mean(1 - new),
-        "distinct_items": np.log1p(ragged.sum(met)),
-        "items_per_event": ragged.sum(met) / ragged.counts,
+        "item_revisit_share": Running(ragged, 1 - new).mean(),
+        "distinct_items": np.log1p(met),
+        "items_per_event": met / ragged.counts,
         "item_events": popularity,
-        "item_events_mean": ragged.mean(popularity),
-        "item_events_max": ragged.max(popularity),
+        "item_events_mean": popularities.mean(),
+        "item_events_max": popularities.max(),
         "item_users": people,
-        "item_users_mean": ragged.mean(people),
+        "item_users_mean": Running(ragged, people).mean(),
     }
 
 
 def _sessions(events: pa.Table, ragged: Ragged) -> dict[str, np.ndarray]:
     """A session ends where the shop says so or, where it names none, after SESSION_GAP seconds of silence."""
-    time, session = _seconds(events, "event_time"), _codes(events, "session_id")
-    previous = np.roll(session, 1)
-    silent = ~(_gap(events) <= SESSION_GAP)
-    new = np.where((session > 0) & (previous > 0), session != previous, silent) | (ragged.positions == 0)
+    time = _seconds(events, "event_time")
+    new = _changes(events["session_id"], otherwise=~(_gap(events) <= SESSION_GAP)) | (ragged.positions == 0)
     opened = ragged.since(new)
     sessions = ragged.sum(new)
     return {
@@ -138,11 +149,12 @@ def _amounts(events: pa.Table, ragged: Ragged, extras: Mapping[str, Kind]) -> di
     features = {}
     for column in ["amount", *(name for name, kind in extras.items() if kind is Kind.NUMERIC)]:
         amount = _signed_log(_numbers(events, column))
+        amounts = Running(ragged, amount)
         features |= {
             column: amount,
-            f"{column}_mean": ragged.mean(amount),
-            f"{column}_std": ragged.std(amount),
-            f"{column}_max": ragged.max(amount),
+            f"{column}_mean": amounts.mean(),
+            f"{column}_std": amounts.std(),
+            f"{column}_max": amounts.max(),
         }
     return features
 
@@ -155,8 +167,8 @@ def _texts(events: pa.Table, ragged: Ragged, extras: Mapping[str, Kind]) -> dict
         repeated = np.where(codes > 0, ~ragged.first(codes), np.nan)
         features |= {
             f"{column}_length": length,
-            f"{column}_length_mean": ragged.mean(length),
+            f"{column}_length_mean": Running(ragged, length).mean(),
             f"{column}_repeated": repeated,
-            f"{column}_repeated_share": ragged.mean(repeated),
+            f"{column}_repeated_share": Running(ragged, repeated).mean(),
         }
     return features

@@ -24,6 +24,7 @@ SHARES = 16  # of those, how many get a running share of their own at most
 RARE = 5  # events: a value seen less often in training is unknown
 TEXT_BUCKETS = 64
 CLIP = 8.0  # standard deviations
+AT_ONCE = 16_384  # events whose features are made at a time, so that they stay in a core's cache
 
 
 class ColumnAbsent(TrailguardError):
@@ -107,28 +108,42 @@ class Featurizer:
         frequent = {name: _frequent(sequences.events[name]) for name in _categoricals(extras)}
         vocabularies = {name: values for name, values in frequent.items() if len(values) > 1 or name == "event_type"}
         shares = [(name, value) for name, values in vocabularies.items() for value in values[:SHARES]]
-        described = _describe(sequences, extras, vocabularies, shares)
-        known = {name: values[~np.isnan(values)] for name, values in described.items()}
-        varying = [name for name, values in known.items() if len(values) and values.std() > 1e-6]
-        means = {name: float(known[name].mean()) for name in varying}
-        scales = {name: float(known[name].std()) for name in varying}
-        indicators = [name for name in varying if name in _optional(extras) and len(known[name]) < len(described[name])]
+        spread = _spread(sequences, extras, vocabularies, shares)
+        varying = [name for name, (known, _, std) in spread.items() if known and std > 1e-6]
+        means = {name: spread[name][1] for name in varying}
+        scales = {name: spread[name][2] for name in varying}
+        events = sequences.events.num_rows
+        indicators = [name for name in varying if name in _optional(extras) and spread[name][0] < events]
         return cls(dict(extras), window, vocabularies, shares, means, scales, indicators)
 
     def transform(self, sequences: Sequences) -> Steps:
         """The inputs of every event. Raises ColumnAbsent where a declared extra is missing from the events."""
         _check_columns(sequences.events, self.extras)
-        described = _describe(sequences, self.extras, self.vocabularies, self.shares)
-        numeric = np.empty((sequences.events.num_rows, len(self.numeric_names)), np.float32)
-        for index, (name, mean) in enumerate(self.means.items()):
-            scaled = np.clip((described[name] - mean) / self.scales[name], -CLIP, CLIP)
-            numeric[:, index] = np.nan_to_num(scaled)
-        for index, name in enumerate(self.indicators, start=len(self.means)):
-            numeric[:, index] = np.isnan(described[name])
-        coded = [_encode(sequences.events[name], values) for name, values in self.vocabularies.items()]
-        hashed = [_hash(sequences.events[name]) for name in _texts(self.extras)]
-        categorical = np.stack([*coded, *hashed], axis=1) if coded or hashed else np.empty((len(numeric), 0), np.int32)
+        events = sequences.events.num_rows
+        numeric = np.empty((events, len(self.numeric_names)), np.float32)
+        categorical = np.empty((events, len(self.categorical_names)), np.int32)
+        done = 0
+        for piece in sequences.pieces(AT_ONCE):
+            rows = slice(done, done := done + piece.events.num_rows)
+            self._fill(piece, numeric[rows], categorical[rows])
         return Steps(numeric, categorical, sequences.offsets)
+
+    def _fill(self, sequences: Sequences, numeric: np.ndarray, categorical: np.ndarray) -> None:
+        codes = {name: _encode(sequences.events[name], values) for name, values in self.vocabularies.items()}
+        described = _describe(sequences, self.extras, self.vocabularies, self.shares, codes)
+        values = np.empty((len(self.means), len(numeric)), np.float32)
+        for row, (name, mean) in zip(values, self.means.items(), strict=True):
+            row[:] = described[name]
+            row -= np.float32(mean)
+            row /= np.float32(self.scales[name])
+        np.clip(values, -CLIP, CLIP, out=values)
+        np.copyto(values, 0.0, where=np.isnan(values))
+        numeric[:, : len(values)] = values.T
+        for index, name in enumerate(self.indicators, start=len(values)):
+            numeric[:, index] = np.isnan(described[name])
+        coded = [*codes.values(), *(_hash(sequences.events[name]) for name in _texts(self.extras))]
+        for index, values in enumerate(coded):
+            categorical[:, index] = values
 
     def save(self, path: Path) -> None:
         """Writes JSON."""
@@ -189,12 +204,32 @@ def _describe(
     extras: Mapping[str, Kind],
     vocabularies: Mapping[str, list[str]],
     shares: list[tuple[str, str]],
+    codes: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
     """The numeric features and the running share of each frequent categorical value."""
     ragged = Ragged(sequences.offsets)
-    codes = {name: _encode(sequences.events[name], values) for name, values in vocabularies.items()}
     described = describe_steps(sequences, extras)
     for name, value in shares:
-        code = vocabularies[name].index(value) + 2
-        described[f"{name}_share={value}"] = ragged.mean(codes[name] == code)
+        described[f"{name}_share={value}"] = ragged.share(codes[name] == vocabularies[name].index(value) + 2)
     return described
+
+
+def _spread(
+    sequences: Sequences,
+    extras: Mapping[str, Kind],
+    vocabularies: Mapping[str, list[str]],
+    shares: list[tuple[str, str]],
+) -> dict[str, tuple[int, float, float]]:
+    """Each numeric feature's number of known values, their mean and their standard deviation."""
+    totals: dict[str, np.ndarray] = {}
+    for piece in sequences.pieces(AT_ONCE):
+        codes = {name: _encode(piece.events[name], values) for name, values in vocabularies.items()}
+        for name, values in _describe(piece, extras, vocabularies, shares, codes).items():
+            known = values[~np.isnan(values)]
+            sums = np.array([len(known), known.sum(), np.square(known).sum()])
+            totals[name] = totals.get(name, 0.0) + sums
+    spread = {}
+    for name, (known, total, squares) in totals.items():
+        mean = total / max(known, 1)
+        spread[name] = (int(known), float(mean), float(np.sqrt(max(squares / max(known, 1) - mean * mean, 0.0))))
+    return spread

@@ -17,7 +17,7 @@ from ml.files import write_json
 from tests.bench.rows import Row
 
 RESULTS = Path(__file__).parents[2] / "bench" / "results.json"
-GROUPS = ("sequences", "inference")
+GROUPS = ("sequences", "inference", "publishing")
 
 
 def measure(

@@ -21,6 +21,7 @@ from infra.postgres.roles import OWNER, ROLES, PasswordMissing, create_roles
 
 TABLES = {
     "event_flag",
+    "event_flag_blank",
     "ingested_partition",
     "label",
     "promotion_ledger",
@@ -29,6 +30,7 @@ TABLES = {
     "scoring_run",
     "threshold",
     "user_flag",
+    "user_flag_blank",
 }
 VIEWS = {
     "current_event_flag",
@@ -142,6 +144,25 @@ def test_flags_are_keyed_by_who_and_when(postgres: PostgresServer, migrated: str
     }
 
 
+@pytest.mark.parametrize("parent", ["user_flag", "event_flag"])
+def test_the_form_of_a_partition_is_that_of_its_parent(postgres: PostgresServer, migrated: str, parent: str):
+    """Otherwise a publisher would find out, when it attaches the partition it has filled."""
+
+    def facts(table: str) -> list[tuple]:
+        columns = """SELECT attname, format_type(atttypid, atttypmod), attnotnull, col_description(attrelid, attnum)
+                     FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 ORDER BY attnum"""
+        checks = """SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
+                    WHERE conrelid = %s::regclass AND contype = 'c' ORDER BY 1"""
+        of_columns, of_checks = (
+            postgres.execute(query, [f"trailguard.{table}"], database=migrated) for query in (columns, checks)
+        )
+        assert of_columns
+        assert of_checks
+        return of_columns + of_checks
+
+    assert facts(f"{parent}_blank") == facts(parent)
+
+
 def test_nothing_is_granted_to_everybody(postgres: PostgresServer, migrated: str):
     granted = """
         SELECT 'database', datname::text FROM pg_database, aclexplode(datacl) a
@@ -162,6 +183,7 @@ def test_functions_that_lend_the_owners_rights_fix_their_search_path(postgres: P
         database=migrated,
     )
     assert {name for name, _ in lending} == {
+        "index_flags",
         "oldest_unexpired_interval",
         "review_becomes_label",
         "stage_flags",

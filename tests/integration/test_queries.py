@@ -13,7 +13,7 @@ import pytest
 from ml.contracts.labels import LABEL_SCHEMA
 from ml.flags.store import FlagStore
 from ml.ingest.label_store import LabelStore
-from tests.integration.flag_rows import THRESHOLD, Lake, day, event_flags_of, flags_of, run_of
+from tests.flag_rows import THRESHOLD, Lake, day, event_flags_of, flags_of, run_of
 
 PAGE = Path(__file__).parents[2] / "README.md"
 BLOCKS = re.findall(r"```sql\n-- as (\w+)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)

@@ -9,7 +9,7 @@ from psycopg2 import errors
 
 from infra.postgres.roles import OWNER
 from ml.flags.store import FlagStore
-from tests.integration.flag_rows import THRESHOLD, Lake, day, event_flags_of, flags_of, run_of
+from tests.flag_rows import THRESHOLD, Lake, day, event_flags_of, flags_of, run_of
 
 RoleUrl = Callable[[str], str]
 START = f"timestamptz '{day(0).start.isoformat()}'"

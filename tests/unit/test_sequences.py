@@ -164,3 +164,18 @@ def test_offsets_point_at_the_boundaries(whole: Sequences):
     for index, user in enumerate(whole.user_ids.to_pylist()):
         assert set(users[whole.offsets[index] : whole.offsets[index + 1]]) == {user}
     assert whole.lengths.sum() == len(users)
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 50, 10_000])
+def test_pieces_are_whole_users_in_order(whole: Sequences, at_once: int):
+    pieces = list(whole.pieces(at_once))
+    assert pa.concat_arrays([piece.user_ids for piece in pieces]).equals(whole.user_ids)
+    assert pa.concat_tables([piece.events for piece in pieces]).equals(whole.events)
+    for piece in pieces:
+        assert piece.offsets[-1] == piece.events.num_rows
+        assert piece.events["user_id"].unique().equals(piece.user_ids)
+        assert piece.events.num_rows - piece.lengths[-1] < at_once
+
+
+def test_nobody_comes_in_no_pieces(whole: Sequences):
+    assert not list(whole.keep(np.zeros(whole.events.num_rows, bool)).pieces(10))

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from ml.sequences.ragged import Ragged
+from ml.sequences.ragged import Ragged, Running
 
 LENGTHS = np.array([1, 5, 2, 30, 1, 7])
 OFFSETS = np.append(0, np.cumsum(LENGTHS))
@@ -32,13 +32,23 @@ def so_far(values: np.ndarray, aggregate) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["mean", "std", "max", "min"])
 def test_running_aggregates_equal_each_users_own(values: np.ndarray, name: str):
-    ours = getattr(Ragged(OFFSETS), name)(values)
+    ours = getattr(Running(Ragged(OFFSETS), values), name)()
     np.testing.assert_allclose(ours, so_far(values, getattr(np, name)), atol=2e-3)
 
 
-def test_a_running_sum_counts_a_missing_value_as_nothing(values: np.ndarray):
-    ours = Ragged(OFFSETS).sum(values)
-    np.testing.assert_allclose(ours, np.nan_to_num(so_far(values, np.sum)), atol=1e-4)
+def test_marks_are_counted_and_shared_within_the_user():
+    marks = np.random.default_rng(4).random(OFFSETS[-1]) < 0.4
+    ragged = Ragged(OFFSETS)
+    np.testing.assert_array_equal(ragged.sum(marks), so_far(marks.astype(float), np.sum))
+    np.testing.assert_array_equal(ragged.share(marks), so_far(marks.astype(float), np.mean))
+
+
+def test_a_user_of_whom_nothing_is_known_raises_no_other(values: np.ndarray):
+    values[USERS[3]] = np.nan
+    running = Running(Ragged(OFFSETS), values)
+    for aggregate in (running.mean(), running.std(), running.max(), running.min()):
+        assert np.isnan(aggregate[USERS[3]]).all()
+        assert not np.isnan(aggregate[USERS[5]][-1])
 
 
 def test_a_code_is_first_once_for_each_user():
@@ -73,14 +83,14 @@ def test_no_users_are_no_trouble():
     nobody = Ragged(np.zeros(1, np.int64))
     assert (
         len(nobody.first(np.zeros(0, np.int64)))
-        == len(nobody.max(np.zeros(0)))
+        == len(Running(nobody, np.zeros(0)).max())
         == len(nobody.recent(np.zeros(0), 1.0))
         == 0
     )
 
 
 def test_a_users_values_do_not_depend_on_who_else_is_there(values: np.ndarray):
-    alone = Ragged(np.array([0, 30]))
-    for name in ("sum", "mean", "std", "max", "min"):
-        together = getattr(Ragged(OFFSETS), name)(values * 100)[USERS[3]]
-        np.testing.assert_array_equal(together, getattr(alone, name)(values[USERS[3]] * 100))
+    alone = Running(Ragged(np.array([0, 30])), values[USERS[3]] * 100)
+    together = Running(Ragged(OFFSETS), values * 100)
+    for name in ("mean", "std", "max", "min"):
+        np.testing.assert_array_equal(getattr(together, name)()[USERS[3]], getattr(alone, name)())

@@ -81,7 +81,7 @@ class Lake:
 
     scores: dict[tuple[Interval, str], dict[str, float]] = field(default_factory=dict)
 
-    def scored_below(self, run: ScoringRun, users: list[str]) -> pa.Table:
+    def scored_below(self, run: ScoringRun, users: pa.Array) -> pa.Table:
         found = self.scores[run.interval, run.model_version]
-        below = {user: found[user] for user in users if found.get(user, 1.0) < run.threshold}
+        below = {user: found[user] for user in users.to_pylist() if found.get(user, 1.0) < run.threshold}
         return pa.table({"user_id": pa.array(below, pa.string()), "score": pa.array(below.values(), pa.float64())})
