@@ -32,5 +32,5 @@ class TrainingConfig:
 
 DEFAULTS = {
     Architecture.GRU: TrainingConfig(),
-    Architecture.TRANSFORMER: TrainingConfig(architecture=Architecture.TRANSFORMER, width=64, layers=2, dropout=0.1),
+    Architecture.TRANSFORMER: TrainingConfig(architecture=Architecture.TRANSFORMER, width=64, layers=2),
 }
