@@ -189,7 +189,7 @@ def test_training_lowers_the_loss(config: ModelConfig):
     from ml.training.steps import TargetedSteps
 
     rng = np.random.default_rng(3)
-    offsets = np.append(0, np.cumsum(rng.integers(1, 13, 400)))
+    offsets = np.append(0, np.cumsum(rng.integers(1, 9, 400)))
     numeric, ones = rng.normal(size=(offsets[-1], 5)).astype(np.float32), np.ones(offsets[-1], np.float32)
     earlier = np.roll(numeric[:, 0], 1)
     earlier[offsets[:-1]] = 0
@@ -197,7 +197,7 @@ def test_training_lowers_the_loss(config: ModelConfig):
     steps = Steps(numeric, np.ones((offsets[-1], 2), np.int32), offsets)
     data = TargetedSteps(steps, targets, np.zeros(offsets[-1], bool), ones, 0 * ones)
     names = [f"number_{index}" for index in range(5)]
-    featurizer = Featurizer({}, 16, {}, [], dict.fromkeys(names, 0.0), dict.fromkeys(names, 1.0), [])
+    featurizer = Featurizer({}, 8, {}, [], dict.fromkeys(names, 0.0), dict.fromkeys(names, 1.0), [])
     chosen = TrainingConfig(epochs=8, users_per_step=32, learning_rate=1e-2, averaging=0.8)
     curves = fit_model(new_model(config), data, data, featurizer=featurizer, config=chosen, seed=0)
     assert min(curves.validation_loss) < 0.35 < np.log(2) < curves.loss[0] + 0.1
