@@ -33,9 +33,9 @@ class Settings(BaseSettings):
     confidence: float = Field(0.95, gt=0.5, lt=1)
     alert_budget: float = Field(0.2, gt=0, le=1)  # largest share of an interval's scored users that may be flagged
     flag_expiry_days: int = Field(30, ge=1)
-    users_per_shard: int = Field(50_000, ge=1)
+    users_per_shard: int = Field(250_000, ge=1)
     quarantine_limit: float = Field(0.05, ge=0, le=1)  # largest share of a batch's rows that may be quarantined
-    events_at_once: int = Field(1_000_000, ge=1)  # held in memory while sequences are built
+    events_at_once: int = Field(1_500_000, ge=1)  # held in memory while sequences are built
     lake: Path = Field(default_factory=lambda known: known["home"] / "lake")
     data_docs: Path = Field(default_factory=lambda known: known["home"] / "data_docs")
 

@@ -69,18 +69,17 @@ def decide_flags(start: Start, end: End, version: Version) -> dict:
     from ml.flags.decide import flag_rows
     from ml.flags.operating_point import read_threshold
     from ml.scoring.scorer import Scorer
-    from ml.sequences.build import Selection, build_sequences
+    from ml.sequences.build import Selection, stream_sequences
 
     chosen, interval, bundle = settings(), Interval.parse(start, end), _bundle(version)
     threshold = read_threshold(bundle, chosen.model_name, version)
     scores = _scores().read(interval, version)
     flagged = decide(scores, threshold=threshold.value, alert_budget=chosen.alert_budget)
-    scorer = Scorer.load(bundle)
-    sequences = build_sequences(
-        chosen.lake / "events",
-        Selection(interval.end, scorer.featurizer.window, users=flagged["user_id"].combine_chunks()),
-    )
-    reasons = explain_users(scorer, sequences, read_reference(bundle))
+    scorer, reference = Scorer.load(bundle), read_reference(bundle)
+    wanted = Selection(interval.end, scorer.featurizer.window, users=flagged["user_id"].combine_chunks())
+    reasons = {}
+    for part in stream_sequences(chosen.lake / "events", wanted, at_once=chosen.events_at_once):
+        reasons |= explain_users(scorer, part, reference)
     path = _scores().write_flags(interval, version, flag_rows(flagged, reasons, threshold))
     return {"version": version, "scored": scores.num_rows, "flagged": flagged.num_rows, "path": path}
 

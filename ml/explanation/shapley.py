@@ -40,15 +40,14 @@ def contributions(
     """
     total = np.zeros((len(steps.lengths), len(groups)))
     orders = list(_orders(len(groups), seed))
-    context = np.ones(_inputs(steps), bool)
-    context[np.concatenate(groups)] = False
-    empty = last_logits(_blend(steps, typical, context))
+    hidden = Steps(steps.numeric.copy(), steps.categorical.copy(), steps.offsets)
+    _put(hidden, np.concatenate(groups), typical.numeric[None], typical.categorical[None])
+    nothing, everything = last_logits(hidden), last_logits(steps)
     for order in orders:
-        shown = context.copy()
-        before = empty
+        shown, before = Steps(hidden.numeric.copy(), hidden.categorical.copy(), hidden.offsets), nothing
         for group in order:
-            shown[groups[group]] = True
-            after = last_logits(_blend(steps, typical, shown))
+            _put(shown, groups[group], steps.numeric, steps.categorical)
+            after = everything if group == order[-1] else last_logits(shown)
             total[:, group] += after - before
             before = after
     return total / len(orders)
@@ -62,15 +61,9 @@ def _orders(count: int, seed: int) -> Iterator[np.ndarray]:
         yield order[::-1]
 
 
-def _inputs(steps: Steps) -> int:
-    return steps.numeric.shape[1] + steps.categorical.shape[1]
-
-
-def _blend(steps: Steps, typical: Typical, shown: np.ndarray) -> Steps:
-    """The user's own values where an input is shown, the typical ones elsewhere."""
+def _put(steps: Steps, inputs: np.ndarray, numeric: np.ndarray, categorical: np.ndarray) -> None:
+    """Replaces these inputs at every step by those of (events or 1, F) and (events or 1, C)."""
     split = steps.numeric.shape[1]
-    return Steps(
-        np.where(shown[:split], steps.numeric, typical.numeric).astype(np.float32),
-        np.where(shown[split:], steps.categorical, typical.categorical).astype(np.int32),
-        steps.offsets,
-    )
+    columns, codes = inputs[inputs < split], inputs[inputs >= split] - split
+    steps.numeric[:, columns] = numeric[:, columns]
+    steps.categorical[:, codes] = categorical[:, codes]

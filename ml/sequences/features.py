@@ -132,10 +132,10 @@ class Featurizer:
         codes = {name: _encode(sequences.events[name], values) for name, values in self.vocabularies.items()}
         described = _describe(sequences, self.extras, self.vocabularies, self.shares, codes)
         values = np.empty((len(self.means), len(numeric)), np.float32)
-        for row, (name, mean) in zip(values, self.means.items(), strict=True):
-            row[:] = described[name]
-            row -= np.float32(mean)
-            row /= np.float32(self.scales[name])
+        for index, (name, mean) in enumerate(self.means.items()):
+            values[index] = described[name]
+            values[index] -= np.float32(mean)
+            values[index] /= np.float32(self.scales[name])
         np.clip(values, -CLIP, CLIP, out=values)
         np.copyto(values, 0.0, where=np.isnan(values))
         numeric[:, : len(values)] = values.T

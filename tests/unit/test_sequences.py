@@ -1,17 +1,19 @@
 """Events become sequences that know nothing of the future."""
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from ml.contracts.events import TIME
 from ml.contracts.intervals import Interval
 from ml.errors import InputAbsent
-from ml.sequences.build import Selection, WindowInvalid, build_sequences, stream_sequences
+from ml.sequences.build import PartitionOutOfOrder, Selection, WindowInvalid, build_sequences, stream_sequences
 from ml.sequences.sequences import Sequences
 from tests.unit.trails import START, random_events, write_lake
 
@@ -179,3 +181,11 @@ def test_pieces_are_whole_users_in_order(whole: Sequences, at_once: int):
 
 def test_nobody_comes_in_no_pieces(whole: Sequences):
     assert not list(whole.keep(np.zeros(whole.events.num_rows, bool)).pieces(10))
+
+
+def test_a_partition_out_of_order_is_refused(lake: Path, tmp_path: Path):
+    broken = Path(shutil.copytree(lake, tmp_path / "events"))
+    for file in broken.glob("ds=*/*.parquet"):
+        pq.write_table(pq.read_table(file, partitioning=None).sort_by([("event_time", "descending")]), file)
+    with pytest.raises(PartitionOutOfOrder, match="user_id=u"):
+        build_sequences(broken, Selection(before=END, window=8))
