@@ -14,10 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 from ml.files import write_json
+from tests.bench.page import figure, wanted, write_page
 from tests.bench.rows import Row
 
 RESULTS = Path(__file__).parents[2] / "bench" / "results.json"
-GROUPS = ("sequences", "inference", "publishing")
+GROUPS = ("sequences", "inference", "publishing", "growth")
 
 
 def measure(
@@ -35,21 +36,23 @@ def measure(
 
 def show(rows: list[Row]) -> None:
     table = Table(title=machine())
-    for title in ("name", "ours", "peer", "unit", "ratio", "spread"):
+    for title in ("name", "ours", "peer", "unit", "ratio", "spread", "wanted"):
         table.add_column(title, justify="left" if title in ("name", "unit") else "right")
     for row in rows:
-        peer = "" if row.peer is None else f"{row.peer:,.4g}"
+        spread = f"{row.low:.3g} to {row.high:.3g}"
         table.add_row(
-            row.name, f"{row.ours:,.4g}", peer, row.unit, f"{row.ratio:.3g}", f"{row.low:.3g} to {row.high:.3g}"
+            row.name, figure(row.ours), figure(row.peer), row.unit, f"{row.ratio:.3g}", spread, wanted(row.name)
         )
-    Console(width=110).print(table)
+    Console(width=120).print(table)
 
 
 def keep(rows: list[Row], *, quick: bool) -> None:
-    """Replaces the rows of the same names and leaves the others, each with its machine and date."""
+    """Replaces the rows of the same names, here and in docs/, and leaves the others, each with machine and date."""
     kept = {row["name"]: row for row in (json.loads(RESULTS.read_text()) if RESULTS.exists() else [])}
     told = {"machine": machine(), "date": f"{datetime.now(UTC):%Y-%m-%d}", "quick": quick}
-    write_json(RESULTS, list((kept | {row.name: asdict(row) | told for row in rows}).values()))
+    kept |= {row.name: asdict(row) | told for row in rows}
+    write_json(RESULTS, list(kept.values()))
+    write_page(list(kept.values()))
 
 
 def machine() -> str:
