@@ -8,6 +8,7 @@ import typer
 from ml.commands.stage import AsOf, DagRunId, Seed, new_app, stage
 from ml.contracts.intervals import parse_time
 from ml.files import write_json
+from ml.models.config import Architecture
 from ml.settings import settings
 
 if TYPE_CHECKING:
@@ -39,12 +40,16 @@ def take_snapshot(as_of: AsOf) -> dict:
 
 
 @stage(app)
-def fit_model(as_of: AsOf, seed: Seed = 0) -> dict:
-    """Fit the causal GRU and the LightGBM baseline on the train slice; the validation slice says when to stop."""
-    from ml.training.config import TrainingConfig
+def fit_model(
+    as_of: AsOf,
+    seed: Seed = 0,
+    architecture: Annotated[Architecture, typer.Option(help="How the model looks back.")] = Architecture.GRU,
+) -> dict:
+    """Fit the model and the LightGBM baseline on the train slice; the validation slice says when to stop."""
+    from ml.training.config import DEFAULTS
     from ml.training.train import train
 
-    return train(_folder(as_of), _bundle(as_of), TrainingConfig(), seed)
+    return train(_folder(as_of), _bundle(as_of), DEFAULTS[architecture], seed)
 
 
 @stage(app)

@@ -16,8 +16,8 @@ from ml.files import new_file, write_json
 from ml.models.baseline import Baseline
 from ml.models.config import ModelConfig
 from ml.models.files import export_onnx, save_keras
-from ml.models.gru import build_model
 from ml.models.infer import infer_logits
+from ml.models.network import build_model
 from ml.sequences.features import Featurizer, Steps
 from ml.sequences.sequences import Sequences
 from ml.training.config import TrainingConfig
@@ -34,8 +34,9 @@ Views = dict[str, tuple[Steps, np.ndarray]]
 def train(snapshot_folder: Path, bundle: Path, config: TrainingConfig, seed: int) -> dict[str, object]:
     """Fits model and baseline on the snapshot's train slice, stopping early on its validation slice.
 
-    Writes to `bundle`: featurizer.json, model.keras, model.onnx, reference.json, curves.json, baseline/ and
-    training.json. Writes beside the snapshot, since it names users: heldout.parquet (see ml.evaluation.heldout).
+    Writes to `bundle`: featurizer.json, model.keras, model.onnx, model_last.onnx, reference.json, curves.json,
+    baseline/ and training.json. Writes beside the snapshot, since it names users: heldout.parquet (see
+    ml.evaluation.heldout).
     The same snapshot, config and seed give the same figures on the same machine.
     Returns the facts in training.json.
     """
@@ -52,7 +53,7 @@ def train(snapshot_folder: Path, bundle: Path, config: TrainingConfig, seed: int
     )
     featurizer.save(bundle / "featurizer.json")
     save_keras(model, bundle / "model.keras")
-    difference = export_onnx(model, bundle / "model.onnx")
+    difference = export_onnx(model, bundle)
     baseline.save(bundle / "baseline")
     write_json(bundle / "reference.json", typical_features(featurizer, training.steps, training.targets))
     write_json(bundle / "curves.json", curves.to_dict())
@@ -77,14 +78,16 @@ def train(snapshot_folder: Path, bundle: Path, config: TrainingConfig, seed: int
 def fit_network(
     training: TargetedSteps, validation: TargetedSteps, featurizer: Featurizer, config: TrainingConfig, seed: int
 ) -> tuple[keras.Model, Curves]:
-    """A fitted causal GRU and its curves."""
+    """A fitted model and its curves."""
     seed_everything(seed)
     model = build_model(
         ModelConfig(
             numeric=len(featurizer.numeric_names),
             vocabulary_sizes=featurizer.vocabulary_sizes,
+            architecture=config.architecture,
             width=config.width,
             layers=config.layers,
+            heads=config.heads,
             dropout=config.dropout,
         )
     )
