@@ -9,7 +9,7 @@ export PYTHONPATH := $(CURDIR)
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status psql env lint test bench lock clean
+.PHONY: help install demo up down status psql env spark lint test bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ psql: $(READY) ## a SQL shell as the analyst
 env: $(READY) ## generate .env for docker compose; DATA=the folder with your files
 	$(RUN) -m infra.local env-file --data $(DATA)
 
+spark: $(READY) ## install Spark into .trailguard/spark and print what a shell needs to submit
+	@$(RUN) -m infra.spark
+
 lint: $(READY) ## ruff
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
@@ -53,9 +56,11 @@ test: $(READY) ## every tier, and how many tests ran in each
 bench: $(READY) ## Trailguard beside what a user would otherwise pick; QUICK=1 takes under three minutes
 	$(RUN) -m tests.bench $(if $(QUICK),--quick)
 
-lock: $(READY) ## resolve requirements.lock anew from pyproject.toml
+lock: $(READY) ## resolve requirements.lock anew from pyproject.toml, and Spark's to match
 	$(RUN) -m uv pip compile --universal --python-version 3.11 --no-header --no-emit-index-url --no-annotate --generate-hashes \
 	  --extra dev --quiet pyproject.toml -o requirements.lock
+	$(RUN) -m uv pip compile --universal --python-version 3.11 --no-header --no-emit-index-url --no-annotate --generate-hashes \
+	  --constraints requirements.lock --quiet infra/spark/requirements.in -o infra/spark/requirements.lock
 
 clean: ## stop everything and remove all state
 	@test ! -x $(RUN) || $(RUN) -m infra.local down --all

@@ -22,6 +22,7 @@ from dags.schedules import DEFAULTS, END, EPOCH, GPU_POOL, WEEKLY, Stage
 
 AS_OF = "{{ params.as_of or data_interval_end.strftime('%Y-%m-%d') }}"
 SEED = "{{ params.seed }}"
+ARCHITECTURE = "{{ params.architecture }}"
 
 
 @task
@@ -39,10 +40,10 @@ def validate_sequences(as_of: str) -> dict:
 
 
 @task(pool=GPU_POOL)
-def fit_model(as_of: str, seed: str) -> dict:
+def fit_model(as_of: str, seed: str, architecture: str) -> dict:
     from trailguard_stage import run_stage
 
-    return run_stage("fit-model", as_of=as_of, seed=seed)
+    return run_stage("fit-model", as_of=as_of, seed=seed, architecture=architecture)
 
 
 @task
@@ -83,6 +84,7 @@ def register_challenger(as_of: str, dag_run_id: str) -> dict:
     params={
         "as_of": Param(None, type=["null", "string"], format="date", description="train on what was known by then"),
         "seed": Param(0, type="integer", minimum=0),
+        "architecture": Param("gru", enum=["gru", "transformer"], description="how the model looks back"),
     },
     tags=[Stage.TRAIN],
     doc_md=__doc__,
@@ -91,7 +93,7 @@ def train_model():
     (
         take_snapshot(AS_OF)
         >> validate_sequences(AS_OF)
-        >> fit_model(AS_OF, SEED)
+        >> fit_model(AS_OF, SEED, ARCHITECTURE)
         >> calibrate_scores(AS_OF)
         >> choose_threshold(AS_OF)
         >> evaluate_model(AS_OF, SEED)

@@ -14,9 +14,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
-from sklearn.model_selection import StratifiedKFold
 
 from ml.errors import TrailguardError
 from ml.files import write_json
@@ -104,6 +101,9 @@ def _fit_level(logits: np.ndarray, labels: np.ndarray) -> ProbabilityCalibration
 
 
 def _cross_validated_loss(method: str, logits: np.ndarray, labels: np.ndarray) -> float:
+    from sklearn.metrics import log_loss
+    from sklearn.model_selection import StratifiedKFold
+
     losses = []
     for fitted, held in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(logits, labels):
         probability = _fit(method, logits[fitted], labels[fitted]).probability(logits[held])
@@ -118,6 +118,8 @@ def _features(logits: np.ndarray) -> np.ndarray:
 
 def _logistic(features: np.ndarray, labels: np.ndarray) -> tuple[float, ...]:
     """Slopes and intercept."""
+    from sklearn.linear_model import LogisticRegression  # here, so that scoring starts without it
+
     model = LogisticRegression(C=WEAK_PENALTY, max_iter=1000).fit(features, labels)
     return (*map(float, model.coef_[0]), float(model.intercept_[0]))
 

@@ -8,12 +8,22 @@ import typer
 
 from ml.commands.stage import DagRunId, End, Start, Version, new_app, stage
 from ml.contracts.intervals import Interval
+from ml.errors import ExitCode, TrailguardError
 from ml.settings import settings
 
 if TYPE_CHECKING:
     from ml.scoring.score_lake import ScoreLake
 
 app = new_app()
+
+
+class SparkAbsent(TrailguardError):
+    """This stage runs on Spark, which is not installed here.
+
+    `make spark` installs it into an environment of its own; its spark-submit runs the stage.
+    """
+
+    exit_code = ExitCode.USAGE
 
 
 @stage(app)
@@ -59,6 +69,24 @@ def score_shard(
     seconds = round(time.perf_counter() - began, 3)
     path = _scores().write_shard(interval, version, (shard, of), scores, seconds)
     return {"version": version, "users": scores.num_rows, "seconds": seconds, "path": path}
+
+
+@stage(app)
+def score_shards(start: Start, end: End, version: Version) -> dict:
+    """Score all planned shards on Spark: `spark-submit infra/spark/submit.py score-shards ...`."""
+    try:
+        from ml.scoring.spark import score_shards as score
+        from ml.sequences.spark import open_session
+    except ModuleNotFoundError as absent:
+        raise SparkAbsent(module=absent.name) from None
+
+    chosen, interval, lake = settings(), Interval.parse(start, end), _scores()
+    plan = lake.read_plan(interval, version)
+    began = time.perf_counter()
+    with open_session(f"score-shards {interval.ds}") as spark:
+        events, at_once = chosen.lake / "events", chosen.events_at_once
+        users = score(spark, _bundle(version), events, interval, plan, lake, at_once=at_once)
+    return {"version": version, "users": users, "shards": plan.of, "seconds": round(time.perf_counter() - began, 3)}
 
 
 @stage(app)

@@ -10,6 +10,7 @@ import typer
 from ml.commands.stage import AsOf, DagRunId, Seed, new_app, stage
 from ml.contracts.intervals import parse_time
 from ml.files import write_json
+from ml.models.config import Architecture
 from ml.settings import settings
 
 if TYPE_CHECKING:
@@ -45,16 +46,17 @@ def take_snapshot(as_of: AsOf) -> dict:
 def fit_model(
     as_of: AsOf,
     seed: Seed = 0,
+    architecture: Annotated[Architecture, typer.Option(help="How the model looks back.")] = Architecture.GRU,
     workers: Annotated[int, typer.Option(min=1, help="Processes of this machine that share each optimizer step.")] = 1,
 ) -> dict:
-    """Fit the causal GRU and the LightGBM baseline on the train slice; the validation slice says when to stop.
+    """Fit the model and the LightGBM baseline on the train slice; the validation slice says when to stop.
 
     A training that was broken off goes on from its newest epoch.
     """
     from ml.training.launch import launch
     from ml.training.team import ALONE
 
-    work = partial(_train, _folder(as_of), _bundle(as_of), seed)
+    work = partial(_train, _folder(as_of), _bundle(as_of), architecture, seed)
     if workers == 1:
         return work(ALONE)
     restarts = launch(work, workers=workers)
@@ -157,12 +159,12 @@ def register_challenger(as_of: AsOf, dag_run_id: DagRunId = "") -> dict:
     return {"model": chosen.model_name, "version": register(registry, training, dag_run_id=dag_run_id)}
 
 
-def _train(folder: Path, bundle: Path, seed: int, team: "Team") -> dict:
+def _train(folder: Path, bundle: Path, architecture: Architecture, seed: int, team: "Team") -> dict:
     """What a worker does; the launcher need not import TensorFlow."""
-    from ml.training.config import TrainingConfig
+    from ml.training.config import DEFAULTS
     from ml.training.train import train
 
-    return train(folder, bundle, TrainingConfig(), seed, team)
+    return train(folder, bundle, DEFAULTS[architecture], seed, team)
 
 
 def brief(metrics: dict) -> dict:

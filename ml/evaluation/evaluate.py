@@ -13,7 +13,7 @@ from ml.scoring.scorer import Scorer
 from ml.sequences.features import Steps
 from ml.sequences.sequences import Sequences
 
-OURS, BASELINE = "gru", "lightgbm"
+BASELINE = "lightgbm"
 
 
 class NobodyToJudge(TrailguardError):
@@ -26,6 +26,7 @@ class NobodyToJudge(TrailguardError):
 def evaluate(bundle: Path, sequences: Sequences, *, seed: int) -> dict[str, dict]:
     """model -> view -> metric -> {value, low, high}; the difference has a model's place, "gru - lightgbm".
 
+    Ours is named after its architecture.
     sequences: both ends of each user's trail, with `target`, of users that neither model was trained on.
     Raises NobodyToJudge.
     """
@@ -43,7 +44,8 @@ def evaluate(bundle: Path, sequences: Sequences, *, seed: int) -> dict[str, dict
 
 def score_view(scorer: Scorer, baseline: Baseline, view: str, steps: Steps) -> dict[str, np.ndarray]:
     """Both models' scores, (users,)."""
-    return {OURS: scorer.network.last_logits(steps), BASELINE: baseline.predict(view, steps, scorer.featurizer)}
+    ours, theirs = scorer.network.last_logits(steps), baseline.predict(view, steps, scorer.featurizer)
+    return {scorer.network.architecture: ours, BASELINE: theirs}
 
 
 def judge_probabilities(probability: np.ndarray, targets: np.ndarray) -> dict[str, float]:

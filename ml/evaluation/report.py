@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from ml.evaluation.evaluate import OURS, judge_probabilities, score_view
+from ml.evaluation.evaluate import judge_probabilities, score_view
 from ml.evaluation.plots import plot_report
 from ml.evaluation.views import ALL, cut_views, last_targets
 from ml.files import write_json
@@ -19,7 +19,7 @@ def write_report(bundle: Path, report: Path, sequences: Sequences) -> None:
     seen = cut_views(sequences, scorer.featurizer.window)[ALL]
     targets = last_targets(seen)
     scores = score_view(scorer, baseline, ALL, scorer.featurizer.transform(seen))
-    probability = scorer.calibration.probability(scores[OURS])
+    probability = scorer.calibration.probability(scores[scorer.network.architecture])
     write_json(report / "probabilities.json", judge_probabilities(probability, targets))
     plot_report(
         report,

@@ -9,9 +9,14 @@ import onnxruntime
 
 from ml.errors import ExitCode, TrailguardError
 from ml.files import new_file
-from ml.models.gru_graph import gru_graph
+from ml.models.bundle import EVERY_STEP, LAST_STEP, LOGITS, PLACES
+from ml.models.config import Architecture
+from ml.models.graph import Graph
+from ml.models.gru_graph import write_gru
+from ml.models.transformer_graph import write_transformer
 
 TOLERANCE = 1e-5
+WRITERS = {Architecture.GRU: write_gru, Architecture.TRANSFORMER: write_transformer}
 
 
 class ExportDiffers(TrailguardError):
@@ -34,13 +39,20 @@ def load_keras(path: Path) -> keras.Model:
     return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
-def export_onnx(model: keras.Model, path: Path) -> float:
-    """Writes the ONNX file, its inputs named as the model's, and returns the largest difference of a logit to Keras.
+def export_onnx(model: keras.Model, folder: Path) -> float:
+    """Writes EVERY_STEP and LAST_STEP (see ml.models.graph.Graph) and returns the largest difference of a logit to
+    Keras.
 
     Raises ExportDiffers beyond TOLERANCE.
     """
+    return max(_export(model, folder / name, last_only=name == LAST_STEP) for name in (EVERY_STEP, LAST_STEP))
+
+
+def _export(model: keras.Model, path: Path, *, last_only: bool) -> float:
+    graph = Graph(model, last_only=last_only)
+    WRITERS[Architecture(model.name)](graph)
     with new_file(path) as unfinished:
-        onnx.save(gru_graph(model), unfinished)
+        onnx.save(graph.proto(), unfinished)
         difference = onnx_difference(model, unfinished)
         if difference > TOLERANCE:
             raise ExportDiffers(difference=difference, tolerance=TOLERANCE)
@@ -49,17 +61,16 @@ def export_onnx(model: keras.Model, path: Path) -> float:
 
 def onnx_difference(model: keras.Model, path: Path) -> float:
     """The largest absolute difference of a logit between the two, over batches of varied size and length."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # it warns about every optional input
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    last_only = PLACES in {given.name for given in session.get_inputs()}
     differences = []
     for seed, (users, length) in enumerate(((1, 1), (3, 2), (2, 7), (5, 64), (1, 200))):
         inputs = _random_inputs(model, users, length, seed)
-        places = np.stack([np.arange(users) % length, np.arange(users)], axis=1)
-        exported, placed = session.run(["logits", "placed_logits"], {**inputs, "places": places})
         expected = keras.ops.convert_to_numpy(model(inputs, training=False))
-        differences.append(np.abs(exported - expected).max())
-        differences.append(np.abs(placed - expected[places[:, 1], places[:, 0]]).max())
+        if last_only:
+            last, rows = (np.arange(users) + length - 1) % length, np.arange(users)
+            inputs, expected = {**inputs, PLACES: np.stack([last, rows], axis=1)}, expected[rows, last]
+        differences.append(np.abs(session.run([LOGITS], inputs)[0] - expected).max())
     return float(max(differences))
 
 

@@ -12,39 +12,51 @@ import onnxruntime
 
 from ml.calibration.probability import ProbabilityCalibration
 from ml.errors import InputAbsent
+from ml.models.bundle import EVERY_STEP, LAST_STEP, PLACES
 from ml.sequences.batches import Batch, pack_batches, pad, unpad
 from ml.sequences.features import Featurizer, Steps
 from ml.sequences.sequences import Sequences
 
-TOKENS = 4096  # steps of one inference batch, padding included: small enough to stay in a core's cache
+TOKENS = 2048  # steps of one inference batch, padding included: small enough to stay in a core's cache
 
 
 @dataclass(frozen=True)
 class Network:
-    """The exported network of a bundle. Raises InputAbsent where the file is missing."""
+    """The exported network in a bundle's folder. Raises InputAbsent where a file is missing.
 
-    path: Path
+    threads: batches that run side by side, by default one on each core.
+    """
+
+    folder: Path
+    threads: int = os.cpu_count() or 1
 
     def __post_init__(self) -> None:
-        if not self.path.is_file():
-            raise InputAbsent(network=self.path)
+        for name in (EVERY_STEP, LAST_STEP):
+            if not (self.folder / name).is_file():
+                raise InputAbsent(network=self.folder / name)
 
     @cached_property
-    def _session(self) -> onnxruntime.InferenceSession:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # a recurrent step is too small to share: batches run side by side instead
-        options.log_severity_level = 3  # it warns about every optional input
-        return onnxruntime.InferenceSession(self.path, options, providers=onnxruntime.get_available_providers())
+    def _every_step(self) -> onnxruntime.InferenceSession:
+        return _open(self.folder / EVERY_STEP)
+
+    @cached_property
+    def _last_step(self) -> onnxruntime.InferenceSession:
+        return _open(self.folder / LAST_STEP)
+
+    @property
+    def architecture(self) -> str:
+        """See ml.models.config.Architecture."""
+        return self._last_step.get_modelmeta().graph_name
 
     def logits(self, steps: Steps) -> np.ndarray:
         """float32 (events,): the logit at every step."""
         logits = np.empty(len(steps.numeric), np.float32)
 
         def infer(batch: Batch) -> None:
-            rows, values = unpad(self._run("logits", pad(steps, batch)), steps.offsets, batch)
+            rows, values = unpad(self._every_step.run(None, pad(steps, batch))[0], steps.offsets, batch)
             logits[rows] = values
 
-        _side_by_side(infer, steps)
+        _side_by_side(infer, steps, self.threads)
         return logits
 
     def last_logits(self, steps: Steps) -> np.ndarray:
@@ -53,24 +65,25 @@ class Network:
 
         def infer(batch: Batch) -> None:
             places = np.stack([last[batch.users], np.arange(len(batch.users))], axis=1)
-            logits[batch.users] = self._run("placed_logits", {**pad(steps, batch), "places": places})
+            (logits[batch.users],) = self._last_step.run(None, {**pad(steps, batch), PLACES: places})
 
-        _side_by_side(infer, steps)
+        _side_by_side(infer, steps, self.threads)
         return logits
 
-    def _run(self, output: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        options = onnxruntime.RunOptions()
-        options.only_execute_path_to_fetches = True  # the other output costs nothing
-        return self._session.run([output], inputs, options)[0]
+
+def _open(path: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # a step is too small to share: batches run side by side instead
+    return onnxruntime.InferenceSession(path, options, providers=onnxruntime.get_available_providers())
 
 
-def _side_by_side(infer: Callable[[Batch], None], steps: Steps) -> None:
-    """One batch on each core at a time."""
+def _side_by_side(infer: Callable[[Batch], None], steps: Steps, threads: int) -> None:
+    """One batch on each thread at a time."""
     batches = pack_batches(steps.lengths, tokens=TOKENS)
     for batch in batches[:1]:  # alone: it makes the session, and for one user a thread would cost more than the batch
         infer(batch)
     if others := batches[1:]:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(threads) as pool:
             list(pool.map(infer, others))
 
 
@@ -83,11 +96,10 @@ class Scorer:
     calibration: ProbabilityCalibration
 
     @classmethod
-    def load(cls, bundle: Path) -> "Scorer":
-        """Raises InputAbsent where the folder is no complete bundle."""
-        network = Network(bundle / "model.onnx")
+    def load(cls, bundle: Path, *, threads: int = os.cpu_count() or 1) -> "Scorer":
+        """threads: see Network. Raises InputAbsent where the folder is no complete bundle."""
         calibration = ProbabilityCalibration.load(bundle / "calibration.json")
-        return cls(Featurizer.load(bundle / "featurizer.json"), network, calibration)
+        return cls(Featurizer.load(bundle / "featurizer.json"), Network(bundle, threads), calibration)
 
     def score_users(self, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
         """Judges each user by everything they did: float32 and float64 (users,), the logit and its probability."""

@@ -24,7 +24,7 @@ def count_users(events: Path, interval: Interval) -> int:
             raise InputAbsent(partition=partition)
     files = [file for partition in partitions for file in sorted(partition.glob(PART))]
     inside = pl.col("event_time").is_between(interval.start, interval.end, closed="left")
-    return scan_events(files).filter(inside).select(pl.col("user_id").n_unique()).collect().item()
+    return scan_events(files).filter(inside).select(pl.col("user_id").n_unique()).collect(engine="streaming").item()
 
 
 def count_shards(users: int, users_per_shard: int) -> int:
@@ -50,10 +50,11 @@ def score_shard(
     """
     wanted = Selection(interval.end, scorer.featurizer.window, active_in=interval, shard=shard)
     parts = stream_sequences(events, wanted, at_once=at_once)
-    return pa.concat_tables(_score_part(scorer, part, interval, model) for part in parts)
+    return pa.concat_tables(score_sequences(scorer, part, interval, model) for part in parts)
 
 
-def _score_part(scorer: Scorer, sequences: Sequences, interval: Interval, model: tuple[str, str]) -> pa.Table:
+def score_sequences(scorer: Scorer, sequences: Sequences, interval: Interval, model: tuple[str, str]) -> pa.Table:
+    """Scores in SCORE_SCHEMA, one row for each user in the sequences' order; the same in every engine."""
     logits, scores = scorer.score_users(sequences)
     count = len(sequences)
     name, version = model

@@ -85,7 +85,12 @@ def stream_sequences(events: Path, wanted: Selection, *, at_once: int = EVENTS_A
         # eagerly, which takes a third of the time; stable, for days and partitions are in the order of time
         return cut_sequences(_arrow(rows.sort("user_bucket", "user_id", maintain_order=True)), wanted)
 
-    yield from _ahead(read, _ranges(lake, max(1, at_once // (AHEAD + 1))))
+    yield from _ahead(read, _ranges(lake, chunk_size(at_once)))
+
+
+def chunk_size(at_once: int) -> int:
+    """Events of one chunk where that many are held in memory at a time."""
+    return max(1, at_once // (AHEAD + 1))
 
 
 def build_sequences(events: Path, wanted: Selection) -> Sequences:

@@ -16,8 +16,8 @@ from ml.files import new_file, write_json
 from ml.models.baseline import Baseline
 from ml.models.config import ModelConfig
 from ml.models.files import export_onnx, save_keras
-from ml.models.gru import build_model
 from ml.models.infer import infer_logits
+from ml.models.network import build_model
 from ml.sequences.features import Featurizer, Steps
 from ml.sequences.sequences import Sequences
 from ml.training.checkpoint import Checkpoint
@@ -38,8 +38,9 @@ def train(
 ) -> dict[str, object]:
     """Fits model and baseline on the snapshot's train slice, stopping early on its validation slice.
 
-    Writes to `bundle`: featurizer.json, model.keras, model.onnx, reference.json, curves.json, baseline/ and
-    training.json. Writes beside the snapshot, since it names users: heldout.parquet (see ml.evaluation.heldout).
+    Writes to `bundle`: featurizer.json, model.keras, model.onnx, model_last.onnx, reference.json, curves.json,
+    baseline/ and training.json. Writes beside the snapshot, since it names users: heldout.parquet (see
+    ml.evaluation.heldout).
     The same snapshot, config and seed give the same figures on the same machine.
     A training that was broken off goes on from its newest epoch. Worker 0 of a team writes; the others help to fit.
     Returns the facts in training.json, or nothing for the others.
@@ -61,7 +62,7 @@ def train(
     )
     featurizer.save(bundle / "featurizer.json")
     save_keras(model, bundle / "model.keras")
-    difference = export_onnx(model, bundle / "model.onnx")
+    difference = export_onnx(model, bundle)
     baseline.save(bundle / "baseline")
     write_json(bundle / "reference.json", typical_features(featurizer, training.steps, training.targets))
     write_json(bundle / "curves.json", curves.to_dict())
@@ -94,7 +95,7 @@ def fit_network(
     team: Team = ALONE,
     checkpoint: Checkpoint | None = None,
 ) -> tuple[keras.Model, Curves]:
-    """A fitted causal GRU and its curves.
+    """A fitted model and its curves.
 
     The same seed gives the same weights on a CPU. TensorFlow's own switch for deterministic operations stays off: the
     compiled step adds up in a fixed order without it, and Keras compiles nothing while it is on.
@@ -104,8 +105,10 @@ def fit_network(
         ModelConfig(
             numeric=len(featurizer.numeric_names),
             vocabulary_sizes=featurizer.vocabulary_sizes,
+            architecture=config.architecture,
             width=config.width,
             layers=config.layers,
+            heads=config.heads,
             dropout=config.dropout,
         )
     )

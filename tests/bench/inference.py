@@ -1,4 +1,4 @@
-"""Scoring: a GRU's users per second and the wait of one user, beside pytorch-lifestream and padded Keras.
+"""Scoring: users per second and the wait of one user, beside pytorch-lifestream and padded Keras.
 
 The trails' lengths are a seeded log-normal draw, mean about 24 and at most WINDOW, the same for everyone.
 """
@@ -6,6 +6,8 @@ The trails' lengths are a seeded log-normal draw, mean about 24 and at most WIND
 import os
 import statistics
 import tempfile
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -13,9 +15,9 @@ import keras
 import numpy as np
 from rich.console import Console
 
-from ml.models.config import ModelConfig
+from ml.models.config import Architecture, ModelConfig
 from ml.models.files import export_onnx
-from ml.models.gru import EMBEDDING_LIMIT, build_model
+from ml.models.network import EMBEDDING_LIMIT, build_model
 from ml.scoring.scorer import TOKENS, Network
 from ml.sequences.batches import Batch, pack_batches, pad
 from ml.sequences.features import Steps
@@ -24,22 +26,24 @@ from tests.bench.rows import Row, alone, compare, rate, seconds
 
 WINDOW, WIDTH, NUMBERS = 256, 64, 24
 VOCABULARY = (12, 30)
-KERAS_BATCH = 512
+CONFIG = ModelConfig(numeric=NUMBERS, vocabulary_sizes=VOCABULARY, width=WIDTH)
+TRANSFORMER = replace(CONFIG, architecture=Architecture.TRANSFORMER, layers=2)
 CORES = os.cpu_count() or 1
 
 
 def measure(*, quick: bool) -> list[Row]:
     users, singles, repetitions = (6_000, 300, 3) if quick else (50_000, 2_000, 7)
-    config = ModelConfig(numeric=NUMBERS, vocabulary_sizes=VOCABULARY, width=WIDTH)
-    model, steps = build_model(config), draw_steps(users)
+    steps = draw_steps(users)
     with tempfile.TemporaryDirectory() as folder:
-        export_onnx(model, Path(folder) / "model.onnx")
-        network = Network(Path(folder) / "model.onnx")
-        ours = lambda: rate(lambda: network.last_logits(steps), users)  # noqa: E731
-        ours()
+        transformer, transformer_keras = both_ways(TRANSFORMER, Path(folder))
+        network, keras_gru = both_ways(CONFIG, Path(folder))
+        ours, transformers = scoring_rate(network, steps), scoring_rate(transformer, steps)
+        padded_gru = padded_keras(keras_gru, steps, 2_048 if quick else 16_384, batch=512)
+        padded_transformer = padded_keras(transformer_keras, steps, 512 if quick else 4_096, batch=64)
         rows = [
+            compare("score_gru_vs_padded_keras", ours, padded_gru, unit="users/s", repetitions=3),
             compare(
-                "score_gru_vs_padded_keras", ours, padded_keras(model, steps, quick), unit="users/s", repetitions=3
+                "score_transformer_vs_padded_keras", transformers, padded_transformer, unit="users/s", repetitions=3
             ),
             alone("score_padding_share", [padding_share(steps)], unit="share"),
             compare("score_gru_flops_share", lambda: flops(steps) * ours(), matmul_rate, unit="GFLOP/s"),
@@ -59,12 +63,26 @@ def draw_steps(users: int) -> Steps:
     return Steps(rng.normal(size=(offsets[-1], NUMBERS)).astype(np.float32), np.stack(codes, 1), offsets)
 
 
-def padded_keras(model: keras.Model, steps: Steps, quick: bool):
+def both_ways(config: ModelConfig, folder: Path) -> tuple[Network, keras.Model]:
+    """The same weights, exported and not."""
+    model, exported = build_model(config), folder / config.architecture
+    exported.mkdir()
+    export_onnx(model, exported)
+    return Network(exported), model
+
+
+def scoring_rate(network: Network, steps: Steps) -> Callable[[], float]:
+    score = lambda: network.last_logits(steps)  # noqa: E731
+    score()
+    return lambda: rate(score, len(steps.lengths))
+
+
+def padded_keras(model: keras.Model, steps: Steps, users: int, *, batch: int) -> Callable[[], float]:
     """The tutorial's way: everyone padded to the window, then `predict`; its rate does not depend on the lengths, so
-    a part of the users tells it."""
-    some = np.arange(min(len(steps.lengths), 2_048 if quick else 16_384))
+    a part of the users tells it. The batch sizes are the fastest found of 32 to 512."""
+    some = np.arange(min(len(steps.lengths), users))
     inputs = pad(steps, Batch(some, WINDOW))  # given for free
-    predict = lambda: model.predict(inputs, batch_size=KERAS_BATCH, verbose=0)  # noqa: E731
+    predict = lambda: model.predict(inputs, batch_size=batch, verbose=0)  # noqa: E731
     predict()
     return lambda: rate(predict, len(some))
 

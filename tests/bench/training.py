@@ -10,8 +10,8 @@ import numpy as np
 from rich.console import Console
 
 from ml.models.config import ModelConfig
-from ml.models.gru import build_model
 from ml.models.infer import infer_logits
+from ml.models.network import build_model
 from ml.sequences.batches import Batch, pad, pad_values
 from ml.sequences.features import Featurizer, Steps
 from ml.training.config import TrainingConfig

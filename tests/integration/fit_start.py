@@ -25,7 +25,7 @@ def fit_start(folder: Path) -> dict[str, object]:
     featurizer = Featurizer.fit(sequences, extras=snapshot.extras, window=snapshot.window)
     training, validation = (targeted_steps(part, featurizer) for part in (sequences, both_ends(snapshot, "validation")))
     curves = fit_model(model, training, validation, featurizer=featurizer, config=CONFIG, seed=3)
-    return curves.to_dict() | {"onnx_difference": export_onnx(model, folder / "model.onnx")}
+    return curves.to_dict() | {"onnx_difference": export_onnx(model, folder)}
 
 
 if __name__ == "__main__":

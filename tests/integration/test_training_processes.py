@@ -73,7 +73,6 @@ def logits(bundle: Path) -> np.ndarray:
     inputs = {
         "numeric": rng.normal(size=(20, 16, shapes["numeric"])).astype(np.float32),
         "categorical": rng.integers(0, 2, (20, 16, shapes["categorical"]), dtype=np.int32),
-        "places": np.array([[15, user] for user in range(20)]),
     }
     return session.run(["logits"], inputs)[0]
 

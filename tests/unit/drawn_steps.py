@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
-from ml.models.config import ModelConfig
-from ml.models.gru import build_model
+from ml.models.config import Architecture, ModelConfig
+from ml.models.network import build_model
 from ml.sequences.features import Featurizer, Steps
 from ml.training.steps import TargetedSteps
 
@@ -28,10 +28,11 @@ def featurizer_of(window: int) -> Featurizer:
     return Featurizer({}, window, {}, [], {"a": 0.0, "b": 0.0, "c": 0.0}, {"a": 1.0, "b": 1.0, "c": 1.0}, [])
 
 
-def small_model(*, layers: int = 2, dropout: float = 0.0) -> keras.Model:
+def small_model(architecture: Architecture = Architecture.GRU, *, layers: int = 2, dropout: float = 0.0) -> keras.Model:
     """The same weights each time, biases included."""
     keras.utils.set_random_seed(0)
-    model = build_model(ModelConfig(numeric=3, vocabulary_sizes=(5, 5), width=6, layers=layers, dropout=dropout))
+    shape = {"architecture": architecture, "width": 8, "layers": layers, "heads": 2, "dropout": dropout}
+    model = build_model(ModelConfig(numeric=3, vocabulary_sizes=(5, 5), **shape))
     rng = np.random.default_rng(2)
     model.set_weights([weight + 0.1 * rng.normal(size=weight.shape) for weight in model.get_weights()])
     return model

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from ml.models.config import Architecture
 from ml.models.infer import infer_logits
 from ml.training.batches import PackedBatches
 from ml.training.checkpoint import Checkpoint
@@ -91,8 +92,8 @@ def test_a_training_in_mixed_precision_has_nearly_the_same_curves(unbroken: tupl
 
 def test_only_a_model_whose_gru_layers_alone_look_back_is_packed_as_segments():
     assert is_recurrent(small_model())
+    assert not is_recurrent(small_model(Architecture.TRANSFORMER))
     events = keras.Input((None, 4))
     states = keras.layers.GRU(4, return_sequences=True)(events)
     attended = keras.layers.MultiHeadAttention(1, 4)(states, states, use_causal_mask=True)
     assert not is_recurrent(keras.Model(events, attended))
-    assert not is_recurrent(keras.Model(events, keras.layers.Dense(1)(events)))

@@ -2,32 +2,17 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from types import TracebackType
 
-FOLDER = Path(__file__).parent
+from infra.side_environment import EnvironmentUnavailable, make_environment
+
+FOLDER = Path(__file__).parent  # its lock leaves out what inference on a CPU never loads (spacy, triton)
 ENVIRONMENT = Path(__file__).parents[3] / ".trailguard" / "bench" / "ptls"
-PYTHON = ENVIRONMENT / "bin" / "python"
 
 
 class PeerUnavailable(Exception):
-    """The environment cannot be made; the message says why."""
-
-
-def install() -> None:
-    """Makes the environment unless the same lock made it before. Raises PeerUnavailable."""
-    lock, made = FOLDER / "requirements.lock", ENVIRONMENT / "made-from.lock"
-    if made.is_file() and made.read_text() == lock.read_text():
-        return
-    uv = [sys.executable, "-m", "uv"]
-    # The lock leaves out what inference on a CPU never loads (spacy, triton); hence --no-deps.
-    packages = ["pip", "install", "--no-deps", "--require-hashes", "--python", str(PYTHON), "-r", str(lock)]
-    for command in ([*uv, "venv", "--clear", "--python", sys.executable, str(ENVIRONMENT)], [*uv, *packages]):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise PeerUnavailable(done.stderr.strip()[-500:])
-    made.write_text(lock.read_text())
+    """The environment cannot be made, or the peer ended; the message says why."""
 
 
 class PeerProcess:
@@ -35,9 +20,12 @@ class PeerProcess:
 
     def __init__(self, **setup: object):
         """Raises PeerUnavailable."""
-        install()
+        try:
+            python = make_environment(ENVIRONMENT, FOLDER / "requirements.lock")
+        except EnvironmentUnavailable as reason:
+            raise PeerUnavailable(str(reason)) from None
         self._process = subprocess.Popen(
-            [PYTHON, str(FOLDER / "peer.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [python, str(FOLDER / "peer.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self._ask(setup)
 
