@@ -45,7 +45,13 @@ class Graph:
             (table,) = self.model.get_layer(f"embedding_{index}").get_weights()
             column = self.add("Gather", [codes, self.constant(index)], axis=2)
             parts.append(self.add("Gather", [self.constant(table), column]))
-        return self.add("Relu", [self.dense("step_network", self.add("Concat", parts, axis=2))])
+        step = self.add("Concat", parts, axis=2)
+        kernel, bias = self.model.get_layer("step_network").get_weights()
+        # as one matrix, for which ONNX Runtime has a kernel of product, bias and activation together
+        rows = self.add("Reshape", [step, self.constant([-1, len(kernel)])])
+        units = self.add("Relu", [self.add("Gemm", [rows, self.constant(kernel), self.constant(bias)])])
+        shape = self.add("Concat", [self.add("Shape", [step], end=2), self.constant([len(bias)])], axis=0)
+        return self.add("Reshape", [units, shape])
 
     def dense(self, layer: str, values: str) -> str:
         """(..., units) -> (..., the layer's units), without its activation."""

@@ -12,10 +12,14 @@ from ml.models.graph import Graph
 def write_gru(graph: Graph) -> None:
     """Values are time-major, (time, batch, units), as the operator wants them."""
     hidden = graph.step_network(time_major=True)
-    for index in range(sum(isinstance(layer, keras.layers.GRU) for layer in graph.model.layers)):
-        hidden = graph.add("Concat", [_gru(graph, f"gru_{index}", hidden), hidden], axis=2)
+    layers = sum(isinstance(layer, keras.layers.GRU) for layer in graph.model.layers)
+    for index in range(layers):
+        parts = [_gru(graph, f"gru_{index}", hidden), hidden]
+        if graph.last_only and index == layers - 1:
+            parts = [graph.add("GatherND", [part, PLACES]) for part in parts]
+        hidden = graph.add("Concat", parts, axis=-1)
     if graph.last_only:
-        graph.head(graph.add("GatherND", [hidden, PLACES]), output=LOGITS)
+        graph.head(hidden, output=LOGITS)
     else:
         graph.add("Transpose", [graph.head(hidden)], output=LOGITS, perm=[1, 0])
 
