@@ -18,7 +18,7 @@ WINDOW = 64
 def measure(*, quick: bool) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        events = build_lake(root, 1_000_000 if quick else 10_000_000)
+        events = build_lake(root, 1_000_000 if quick else 4_000_000)
         files = [str(file) for file in find_partitions(root / "events", BEFORE)]
 
         def ours() -> int:
@@ -29,21 +29,20 @@ def measure(*, quick: bool) -> list[Row]:
             return len(tutorial_way(files))
 
         assert ours() == peer(), "both build every user's sequence"
-        repetitions = 3 if quick else 5
         return [
             compare(
                 "sequences_vs_pandas",
                 lambda: rate(ours, events),
                 lambda: rate(peer, events),
                 unit="events/s",
-                repetitions=repetitions,
+                repetitions=3,
             ),
             compare(
                 "sequences_vs_bare_sort",
                 lambda: seconds(ours),
                 lambda: seconds(lambda: bare_sort(files)),
                 unit="s",
-                repetitions=repetitions,
+                repetitions=3 if quick else 7,
             ),
         ]
 
