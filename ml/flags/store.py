@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from psycopg2.extensions import cursor
 
 from ml.contracts.flags import EVENT_FLAG_SCHEMA, FLAG_SCHEMA, ScoringRun, State, Threshold
 from ml.errors import ExitCode, TrailguardError
-from ml.flags.check import check_flags
+from ml.flags.check import check_flags, check_reasons
 from ml.flags.clearing import Published, ScoredBelow, clear_interval, clear_later, read_standing, with_expiry
 from ml.postgres import copy_rows, insert_row, replace_row, transaction
 
@@ -95,7 +96,7 @@ class FlagStore:
         scored_below: see ml.flags.clearing; asked about this run and about standing runs of later intervals.
         Publishing again, late, in another order or beside another publisher leaves the same rows. A publisher that
         dies leaves nothing behind: until the commit its table is visible to itself alone.
-        Raises FlagsMalformed, FlagsContradictRun, FlagsRefused, ReadersInTheWay.
+        Raises FlagsMalformed, ReasonMalformed, FlagsContradictRun, FlagsRefused, ReadersInTheWay.
         """
         tables = {"user_flag": check_flags(flags, FLAG_SCHEMA, run)}
         if event_flags is not None:
@@ -105,7 +106,11 @@ class FlagStore:
         started = time.perf_counter()
         with _refusals(), transaction(self.url) as rows:
             rows.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{STUCK}'")
-            staged = {parent: _stage(rows, parent, now, table) for parent, table in tables.items()}
+            with ThreadPoolExecutor(1) as other:  # PostgreSQL keeps one core busy
+                checked = [other.submit(check_reasons, table) for table in tables.values()]
+                staged = {parent: _stage(rows, parent, now, table) for parent, table in tables.items()}
+                for reasons in checked:
+                    reasons.result()
             copied = time.perf_counter()
             # others may copy meanwhile; from here on, what is published is this publisher's alone to change
             rows.execute("SELECT pg_advisory_xact_lock(%s)", [PUBLISHER])
@@ -147,16 +152,28 @@ def _count(flags: pa.Table, state: State) -> int:
 
 def _stage(rows: cursor, parent: str, now: Published, flags: pa.Table) -> str:
     """Fills a table of this publisher's own, and indexes it; returns its name."""
-    rows.execute("SELECT stage_flags(%s, %s)", [parent, now.start])
+    flags = with_expiry(flags, now.expires_at)
+    constants = _constants(flags)
+    rows.execute("SELECT stage_flags(%s, %s, %s)", [parent, now.start, json.dumps(constants)])
     staged = rows.fetchone()[0]
-    _copy(rows, staged, now, flags)
+    _copy(rows, staged, flags.drop_columns(list(constants)))
     rows.execute("SELECT index_flags(%s)", [parent])
     return staged
 
 
-def _copy(rows: cursor, staged: str, now: Published, flags: pa.Table) -> None:
+def _constants(flags: pa.Table) -> dict[str, str]:
+    """Column -> the one value that all rows have there, as PostgreSQL reads it; these need not be copied."""
+    same = {}
+    for name in flags.column_names[1:]:  # the first one is the key
+        found = pc.run_end_encode(flags[name].combine_chunks()).values
+        if len(found) == 1 and found[0].is_valid:
+            same[name] = str(found[0].as_py())
+    return same
+
+
+def _copy(rows: cursor, staged: str, flags: pa.Table) -> None:
     # frozen: also a reader whose snapshot is older than the swap then finds the new rows, not an empty interval
-    copy_rows(rows, staged, with_expiry(flags, now.expires_at), options=", FREEZE")
+    copy_rows(rows, staged, flags, options=", FREEZE")
 
 
 def _clear(rows: cursor, now: Published, staged: str, scored_below: ScoredBelow) -> tuple[int, int]:
@@ -164,7 +181,7 @@ def _clear(rows: cursor, now: Published, staged: str, scored_below: ScoredBelow)
     standing = read_standing(rows)
     cleared = clear_interval(rows, standing, now.run, staged, scored_below)
     later = clear_later(rows, standing, now, staged, scored_below)
-    _copy(rows, staged, now, cleared)
+    _copy(rows, staged, with_expiry(cleared, now.expires_at))
     return len(cleared), later
 
 
