@@ -1,11 +1,7 @@
 """What the flags of a run must be before PostgreSQL is asked; its own constraints say the rest."""
 
-from typing import Annotated, Any
-
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
-from typing_extensions import TypedDict  # before Python 3.12 pydantic takes no other
 
 from ml.contracts.flags import ScoringRun, State
 from ml.errors import TrailguardError
@@ -18,37 +14,8 @@ class FlagsMalformed(TrailguardError):
     """
 
 
-class ReasonMalformed(TrailguardError):
-    """A flag's reasons are not a JSON list of objects with code, contribution (a number), value and typical.
-
-    Nothing of the flags was published.
-    """
-
-
 class FlagsContradictRun(TrailguardError):
     """Flags say something else than the run they are published with."""
-
-
-class _Reason(TypedDict):
-    __pydantic_config__ = ConfigDict(strict=True)
-    code: Annotated[str, Field(min_length=1)]
-    contribution: float
-    value: Any
-    typical: Any
-
-
-_REASONS = TypeAdapter(list[_Reason])
-
-
-def check_reasons(flags: pa.Table) -> None:
-    """Raises ReasonMalformed, naming the first user whose reasons are not what the contract says."""
-    for row, reasons in enumerate(flags["reason_codes"].to_pylist()):
-        try:
-            _REASONS.validate_json(reasons)
-        except ValidationError as error:
-            first = error.errors()[0]
-            user = flags["user_id"][row].as_py()
-            raise ReasonMalformed(user_id=user, at=list(first["loc"]), said=first["msg"]) from None
 
 
 def check_flags(flags: pa.Table, schema: pa.Schema, run: ScoringRun) -> pa.Table:

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -16,7 +15,7 @@ from psycopg2.extensions import cursor
 
 from ml.contracts.flags import EVENT_FLAG_SCHEMA, FLAG_SCHEMA, ScoringRun, State, Threshold
 from ml.errors import ExitCode, TrailguardError
-from ml.flags.check import check_flags, check_reasons
+from ml.flags.check import check_flags
 from ml.flags.clearing import Published, ScoredBelow, clear_interval, clear_later, read_standing, with_expiry
 from ml.postgres import copy_rows, insert_row, replace_row, transaction
 
@@ -96,7 +95,7 @@ class FlagStore:
         scored_below: see ml.flags.clearing; asked about this run and about standing runs of later intervals.
         Publishing again, late, in another order or beside another publisher leaves the same rows. A publisher that
         dies leaves nothing behind: until the commit its table is visible to itself alone.
-        Raises FlagsMalformed, ReasonMalformed, FlagsContradictRun, FlagsRefused, ReadersInTheWay.
+        Raises FlagsMalformed, FlagsContradictRun, FlagsRefused, ReadersInTheWay.
         """
         tables = {"user_flag": check_flags(flags, FLAG_SCHEMA, run)}
         if event_flags is not None:
@@ -106,11 +105,7 @@ class FlagStore:
         started = time.perf_counter()
         with _refusals(), transaction(self.url) as rows:
             rows.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{STUCK}'")
-            with ThreadPoolExecutor(1) as other:  # PostgreSQL keeps one core busy
-                checked = [other.submit(check_reasons, table) for table in tables.values()]
-                staged = {parent: _stage(rows, parent, now, table) for parent, table in tables.items()}
-                for reasons in checked:
-                    reasons.result()
+            staged = {parent: _stage(rows, parent, now, table) for parent, table in tables.items()}
             copied = time.perf_counter()
             # others may copy meanwhile; from here on, what is published is this publisher's alone to change
             rows.execute("SELECT pg_advisory_xact_lock(%s)", [PUBLISHER])

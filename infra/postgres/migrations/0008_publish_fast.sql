@@ -1,11 +1,12 @@
 -- Flags are copied and indexed before a publisher takes its turn, and checked more cheaply.
 
--- What queries rely on: an array of objects, each with a code. The publisher checks the rest of a reason itself, on another
--- core: here it took a quarter of the time that publishing a million flags takes. Read strictly, a list within the list has
--- no code, and comparing a code that is not there or no string is neither true nor false.
+-- Says what the function of 0003 said: a path that cuts the reasons out, whole, costs twice as much as one that counts
+-- their codes. Read strictly, a key of a list is an error, and a list within the list no reason.
 CREATE OR REPLACE FUNCTION are_reason_codes(codes jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN jsonb_typeof(codes) = 'array'
-    AND NOT codes @? 'strict $[*] ? ((@.code > "") is unknown || !(@.code > ""))';
+RETURN CASE WHEN jsonb_typeof(codes) = 'array' THEN
+    jsonb_array_length(codes) = jsonb_array_length(jsonb_path_query_array(codes,
+        'strict $[*] ? (@.code > "" && @.contribution.type() == "number" && exists(@.value) && exists(@.typical)).code'))
+    ELSE false END;
 
 -- What staged tables are made like. Made like the flag tables themselves, they would hold a lock on these while they
 -- are filled, and no publisher could swap while another one copies.
