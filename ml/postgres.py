@@ -1,6 +1,7 @@
 """How stages meet PostgreSQL: one transaction at a time, rows in bulk from Arrow."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from io import BytesIO
 
@@ -60,13 +61,21 @@ def fetch_strings(asked: cursor, query: str, arguments: Mapping[str, object]) ->
 
 
 class _Pieces:
-    """What psycopg2 reads a COPY from; it takes pieces of any size."""
+    """What psycopg2 reads a COPY from; it takes pieces of any size. While one is sent, the next is made."""
 
     def __init__(self, pieces: Iterator[bytes]):
-        self._pieces = pieces
+        self._pieces = _one_ahead(pieces)
 
     def read(self, _size: int) -> bytes:
         return next(self._pieces, b"")
+
+
+def _one_ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    with ThreadPoolExecutor(1) as maker:
+        following = maker.submit(next, pieces, b"")
+        while piece := following.result():
+            following = maker.submit(next, pieces, b"")
+            yield piece
 
 
 def insert_row(into: cursor, table: str, facts: Mapping[str, object], otherwise: str = "") -> None:

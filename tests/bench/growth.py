@@ -1,4 +1,4 @@
-"""The scoring stages on lakes that grow, and what Airflow adds to them.
+"""The scoring stages on lakes that grow: time and memory.
 
 A small shop's whole journey leaves a champion in the registry. Then its lake is replaced by larger ones, on whose last
 day every user is active, so that each event goes through every stage.
@@ -22,19 +22,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from infra.local.demo import Journey, log_in, travel
+from infra.local.demo import Journey, travel
 from infra.local.stack import Stack
 from ml.contracts.intervals import Interval
-from tests.bench.rows import Row, alone, seconds
+from tests.bench.rows import Row, alone
 from tests.bench.shop import build_lake
 from tests.small_shop import WORLD, open_shop
 
 SIZES = (1_000_000, 10_000_000, 100_000_000)
-MILLION_USERS = 37_600_000  # events
 DAY = WORLD.day(WORLD.days - 1)  # the journey has not scored it yet
 CORES = os.cpu_count() or 1
 GIB = 2**30
-REPROCESS = ("none", "completed")  # the first DAG run of the day, the same again
 screen = Console(stderr=True)
 
 
@@ -52,7 +50,7 @@ def measure(*, quick: bool) -> list[Row]:
         screen.print("growth is left out of the quick run: it starts Airflow and trains a champion first")
         return []
     with small_journey() as journey:
-        return [*grow(journey, SIZES), add_airflow(journey)]
+        return grow(journey, SIZES)
 
 
 @contextmanager
@@ -80,19 +78,6 @@ def grow(journey: Journey, sizes: tuple[int, ...]) -> list[Row]:
     rows.append(Row("growth_exponent", max(steps), None, "", max(steps), min(steps), max(steps)))
     rows.append(alone("peak_rss_gib", [max(peak for *_, peak in told) / GIB], unit="GiB"))
     return rows
-
-
-def add_airflow(journey: Journey) -> Row:
-    """One DAG run over a million users beside the same stages from a shell, two shards at a time in both."""
-    replace_lake(journey, MILLION_USERS)
-    airflow = log_in(journey)
-    bare, told = [], []
-    for attempt in range(2):
-        told.append(seconds(lambda n=attempt: airflow.backfill("score_users", DAY, DAY, reprocess=REPROCESS[n])))
-        bare.append(sum(stage.seconds for stage in score_bare(journey)))
-    ratios = [with_ / without for with_, without in zip(told, bare, strict=True)]
-    middle = sum(ratios) / len(ratios)
-    return Row("airflow_overhead", sum(told) / 2, sum(bare) / 2, "s", middle, min(ratios), max(ratios))
 
 
 def replace_lake(journey: Journey, events: int) -> int:

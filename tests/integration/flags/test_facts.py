@@ -19,6 +19,8 @@ from tests.integration.flags.shop import FLAGGED, Shop
         ("reason_codes_are_complete", {"reason_codes": '[{"code": "pace", "contribution": 0.1, "value": 1}]'}),
         ("reason_codes_are_complete", {"reason_codes": f"[{REASONS}]"}),
         ("reason_codes_are_complete", {"reason_codes": REASONS.replace("0.4", '"0.4"')}),
+        ("reason_codes_are_complete", {"reason_codes": REASONS.replace('"pace"', '""')}),
+        ("reason_codes_are_complete", {"reason_codes": REASONS.replace('"code"', '"name"')}),
     ],
 )
 def test_flags_that_contradict_a_fact_are_refused_by_its_name(shop: Shop, constraint: str, changed: dict):
@@ -28,6 +30,12 @@ def test_flags_that_contradict_a_fact_are_refused_by_its_name(shop: Shop, constr
     with pytest.raises(FlagsRefused, match=f"constraint={constraint}"):
         shop.store.publish(run, flags_of(run, {"ann": FLAGGED}, **changed), shop.lake.scored_below)
     assert shop.digest() == told
+
+
+def test_a_published_partition_keeps_no_value_of_its_run_as_default(shop: Shop):
+    shop.publish(0, {"ann": FLAGGED, "bob": FLAGGED})
+    defaults = "SELECT attname FROM pg_attribute WHERE attrelid = 'user_flag_20140301'::regclass AND atthasdef"
+    assert shop.read(defaults) == [("published_at",)]
 
 
 def test_a_run_under_an_unrecorded_threshold_is_refused(shop: Shop):
