@@ -65,7 +65,7 @@ def write_bundle(events: Path, bundle: Path) -> None:
     featurizer.save(bundle / "featurizer.json")
     keras.utils.set_random_seed(0)
     sizes = featurizer.vocabulary_sizes
-    export_onnx(build_model(ModelConfig(len(featurizer.numeric_names), sizes, width=16)), bundle / "model.onnx")
+    export_onnx(build_model(ModelConfig(len(featurizer.numeric_names), sizes, width=16)), bundle)
     ProbabilityCalibration("beta", 1.2, 0.8, -0.5, 100, 10).save(bundle / "calibration.json")
 
 
