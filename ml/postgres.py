@@ -1,7 +1,6 @@
 """How stages meet PostgreSQL: one transaction at a time, rows in bulk from Arrow."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from io import BytesIO
 
@@ -61,21 +60,13 @@ def fetch_strings(asked: cursor, query: str, arguments: Mapping[str, object]) ->
 
 
 class _Pieces:
-    """What psycopg2 reads a COPY from; it takes pieces of any size. While one is sent, the next is made."""
+    """What psycopg2 reads a COPY from; it takes pieces of any size."""
 
     def __init__(self, pieces: Iterator[bytes]):
-        self._pieces = _one_ahead(pieces)
+        self._pieces = pieces
 
     def read(self, _size: int) -> bytes:
         return next(self._pieces, b"")
-
-
-def _one_ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    with ThreadPoolExecutor(1) as maker:
-        following = maker.submit(next, pieces, b"")
-        while piece := following.result():
-            following = maker.submit(next, pieces, b"")
-            yield piece
 
 
 def insert_row(into: cursor, table: str, facts: Mapping[str, object], otherwise: str = "") -> None:

@@ -147,28 +147,16 @@ def _count(flags: pa.Table, state: State) -> int:
 
 def _stage(rows: cursor, parent: str, now: Published, flags: pa.Table) -> str:
     """Fills a table of this publisher's own, and indexes it; returns its name."""
-    flags = with_expiry(flags, now.expires_at)
-    constants = _constants(flags)
-    rows.execute("SELECT stage_flags(%s, %s, %s)", [parent, now.start, json.dumps(constants)])
+    rows.execute("SELECT stage_flags(%s, %s)", [parent, now.start])
     staged = rows.fetchone()[0]
-    _copy(rows, staged, flags.drop_columns(list(constants)))
+    _copy(rows, staged, now, flags)
     rows.execute("SELECT index_flags(%s)", [parent])
     return staged
 
 
-def _constants(flags: pa.Table) -> dict[str, str]:
-    """Column -> the one value that all rows have there, as PostgreSQL reads it; these need not be copied."""
-    same = {}
-    for name in flags.column_names[1:]:  # the first one is the key
-        found = pc.run_end_encode(flags[name].combine_chunks()).values
-        if len(found) == 1 and found[0].is_valid:
-            same[name] = str(found[0].as_py())
-    return same
-
-
-def _copy(rows: cursor, staged: str, flags: pa.Table) -> None:
+def _copy(rows: cursor, staged: str, now: Published, flags: pa.Table) -> None:
     # frozen: also a reader whose snapshot is older than the swap then finds the new rows, not an empty interval
-    copy_rows(rows, staged, flags, options=", FREEZE")
+    copy_rows(rows, staged, with_expiry(flags, now.expires_at), options=", FREEZE")
 
 
 def _clear(rows: cursor, now: Published, staged: str, scored_below: ScoredBelow) -> tuple[int, int]:
@@ -176,7 +164,7 @@ def _clear(rows: cursor, now: Published, staged: str, scored_below: ScoredBelow)
     standing = read_standing(rows)
     cleared = clear_interval(rows, standing, now.run, staged, scored_below)
     later = clear_later(rows, standing, now, staged, scored_below)
-    _copy(rows, staged, with_expiry(cleared, now.expires_at))
+    _copy(rows, staged, now, cleared)
     return len(cleared), later
 
 

@@ -26,13 +26,12 @@ $$;
 COMMENT ON FUNCTION staged_flags IS 'The name of the table that this session stages flags in: every publisher has its own.';
 
 DROP FUNCTION stage_flags;
-CREATE FUNCTION stage_flags(parent text, starts timestamptz, constants jsonb DEFAULT '{}') RETURNS text
+CREATE FUNCTION stage_flags(parent text, starts timestamptz) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = trailguard, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 DECLARE
     staged text := staged_flags(parent);
     forgotten text;
-    fact record;
 BEGIN
     -- another publisher's are invisible until it commits, and then they are partitions
     FOR forgotten IN SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'trailguard'::regnamespace
@@ -42,34 +41,25 @@ BEGIN
     -- the CHECK says what the partition's bound will say, so that ATTACH need not read the rows
     EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING COMMENTS,
         CONSTRAINT belongs_to_its_interval CHECK (interval_start = timestamptz %L))', staged, parent || '_blank', starts);
-    FOR fact IN SELECT key, value FROM jsonb_each_text(constants) LOOP
-        EXECUTE format('ALTER TABLE %I ALTER COLUMN %I SET DEFAULT %L', staged, fact.key, fact.value);
-    END LOOP;
     EXECUTE format('GRANT SELECT, INSERT ON %I TO trailguard_writer', staged);
     RETURN staged;
 END
 $$;
-COMMENT ON FUNCTION stage_flags IS 'Creates an empty table, without indexes, that swap_flags, in the same transaction, makes the interval''s partition; returns its name. constants: column to value, of all rows that leave the column out.';
+COMMENT ON FUNCTION stage_flags IS 'Creates an empty table, without indexes, that swap_flags, in the same transaction, makes the interval''s partition; returns its name.';
 
 CREATE FUNCTION index_flags(parent text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = trailguard, pg_temp SET maintenance_work_mem = '256MB' AS $$
 DECLARE
     staged text := staged_flags(parent);
-    constant text;
 BEGIN
-    FOR constant IN SELECT own.attname FROM pg_attribute own JOIN pg_attribute blank USING (attname)
-                    WHERE own.attrelid = to_regclass(quote_ident(staged)) AND own.atthasdef
-                    AND blank.attrelid = to_regclass(quote_ident(parent || '_blank')) AND NOT blank.atthasdef LOOP
-        EXECUTE format('ALTER TABLE %I ALTER COLUMN %I DROP DEFAULT', staged, constant);
-    END LOOP;
     EXECUTE format('ALTER TABLE %I ADD PRIMARY KEY (%I, interval_start)', staged, replace(parent, 'flag', 'id'));
     IF parent = 'event_flag' THEN
         EXECUTE format('CREATE INDEX ON %I (user_id)', staged);
     END IF;
 END
 $$;
-COMMENT ON FUNCTION index_flags IS 'Takes the constants from the filled table and gives it the indexes of its parent: one sort after all rows are there costs less than finding each row''s place as it comes.';
+COMMENT ON FUNCTION index_flags IS 'Gives the staged table the indexes of its parent: one sort after all rows are there costs less than finding each row''s place as it comes.';
 
 CREATE OR REPLACE FUNCTION swap_flags(parent text, starts timestamptz) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER

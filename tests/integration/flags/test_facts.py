@@ -32,12 +32,6 @@ def test_flags_that_contradict_a_fact_are_refused_by_its_name(shop: Shop, constr
     assert shop.digest() == told
 
 
-def test_a_published_partition_keeps_no_value_of_its_run_as_default(shop: Shop):
-    shop.publish(0, {"ann": FLAGGED, "bob": FLAGGED})
-    defaults = "SELECT attname FROM pg_attribute WHERE attrelid = 'user_flag_20140301'::regclass AND atthasdef"
-    assert shop.read(defaults) == [("published_at",)]
-
-
 def test_a_run_under_an_unrecorded_threshold_is_refused(shop: Shop):
     run = run_of(day(0), 1)
     unknown = type(run)(**{**vars(run), "threshold_id": "nobody-knows"})
