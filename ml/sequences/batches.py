@@ -18,20 +18,19 @@ class Batch:
     length: int
 
 
-def plan_batches(lengths: np.ndarray, *, tokens: int, rng: np.random.Generator | None = None) -> list[Batch]:
+def plan_batches(lengths: np.ndarray, *, tokens: int) -> list[Batch]:
     """Groups users of similar length so that a batch holds at most `tokens` steps, padding included (but one user at
     least). Every user is in exactly one batch.
 
-    lengths: int64 (users,). With rng, users are drawn into batches, and the batches put in order, at random.
+    lengths: int64 (users,).
     """
-    order = np.arange(len(lengths)) if rng is None else rng.permutation(len(lengths))
     padded = padded_lengths(lengths)
     batches = []
     for length in np.unique(padded):
-        users = order[padded[order] == length]
+        users = np.flatnonzero(padded == length)
         size = max(1, tokens // int(length))
         batches += [Batch(users[start : start + size], int(length)) for start in range(0, len(users), size)]
-    return batches if rng is None else [batches[index] for index in rng.permutation(len(batches))]
+    return batches
 
 
 def pack_batches(lengths: np.ndarray, *, tokens: int) -> list[Batch]:

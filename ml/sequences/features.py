@@ -129,8 +129,7 @@ class Featurizer:
         return Steps(numeric, categorical, sequences.offsets)
 
     def _fill(self, sequences: Sequences, numeric: np.ndarray, categorical: np.ndarray) -> None:
-        codes = {name: _encode(sequences.events[name], values) for name, values in self.vocabularies.items()}
-        described = _describe(sequences, self.extras, self.vocabularies, self.shares, codes)
+        described, codes = _describe(sequences, self.extras, self.vocabularies, self.shares)
         values = np.empty((len(self.means), len(numeric)), np.float32)
         for index, (name, mean) in enumerate(self.means.items()):
             values[index] = described[name]
@@ -204,14 +203,14 @@ def _describe(
     extras: Mapping[str, Kind],
     vocabularies: Mapping[str, list[str]],
     shares: list[tuple[str, str]],
-    codes: Mapping[str, np.ndarray],
-) -> dict[str, np.ndarray]:
-    """The numeric features and the running share of each frequent categorical value."""
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The numeric features with the running share of each frequent categorical value, and each column's codes."""
     ragged = Ragged(sequences.offsets)
+    codes = {name: _encode(sequences.events[name], values) for name, values in vocabularies.items()}
     described = describe_steps(sequences, extras)
     for name, value in shares:
         described[f"{name}_share={value}"] = ragged.share(codes[name] == vocabularies[name].index(value) + 2)
-    return described
+    return described, codes
 
 
 def _spread(
@@ -223,8 +222,8 @@ def _spread(
     """Each numeric feature's number of known values, their mean and their standard deviation."""
     totals: dict[str, np.ndarray] = {}
     for piece in sequences.pieces(AT_ONCE):
-        codes = {name: _encode(piece.events[name], values) for name, values in vocabularies.items()}
-        for name, values in _describe(piece, extras, vocabularies, shares, codes).items():
+        described, _ = _describe(piece, extras, vocabularies, shares)
+        for name, values in described.items():
             known = values[~np.isnan(values)]
             sums = np.array([len(known), known.sum(), np.square(known).sum()])
             totals[name] = totals.get(name, 0.0) + sums
