@@ -26,7 +26,7 @@ def transaction(url: str) -> Iterator[cursor]:
         session.commit()  # closing an uncommitted session undoes its work
 
 
-def copy_rows(into: cursor, table: str, rows: pa.Table, options: str = "") -> None:
+def copy_rows(into: cursor, table: str, rows: pa.Table | pa.RecordBatchReader, options: str = "") -> None:
     """Copies the rows into the table's columns of the same names.
 
     options: more of COPY's own, for example `, FREEZE`.
@@ -36,9 +36,10 @@ def copy_rows(into: cursor, table: str, rows: pa.Table, options: str = "") -> No
         [table],
     )
     types = dict(into.fetchall())
-    pieces = encode_rows(rows, [types.get(name, "text") for name in rows.column_names])
+    names = rows.schema.names
+    pieces = encode_rows(rows, [types.get(name, "text") for name in names])
     command = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT binary{})").format(
-        sql.Identifier(table), _names(rows.column_names), sql.SQL(options)
+        sql.Identifier(table), _names(names), sql.SQL(options)
     )
     into.copy_expert(command, _Pieces(pieces))
 

@@ -25,8 +25,8 @@ _FIXED = {
 _LEADING = {"text": b"", "jsonb": b"\x01"}  # jsonb: its version, then its text
 
 
-def encode_rows(rows: pa.Table, types: Sequence[str]) -> Iterator[bytes]:
-    """The whole COPY stream in pieces.
+def encode_rows(rows: pa.Table | pa.RecordBatchReader, types: Sequence[str]) -> Iterator[bytes]:
+    """The whole COPY stream in pieces, one for each batch of a reader.
 
     types: PostgreSQL's name of each column's type, in the order of the columns: text, jsonb, smallint, integer, bigint,
     double precision or timestamp with time zone. Raises KeyError for another, ArrowInvalid for a value that its type
@@ -34,7 +34,8 @@ def encode_rows(rows: pa.Table, types: Sequence[str]) -> Iterator[bytes]:
     """
     count = pa.scalar(len(types).to_bytes(2, "big"), pa.binary())
     yield HEADER
-    for batch in filter(len, rows.to_batches(max_chunksize=AT_ONCE)):
+    batches = rows.to_batches(max_chunksize=AT_ONCE) if isinstance(rows, pa.Table) else rows
+    for batch in filter(len, batches):
         fields = [piece for column, kind in zip(batch.columns, types, strict=True) for piece in _field(column, kind)]
         yield _contents(pc.binary_join_element_wise(count, *fields, b""))
     yield TRAILER

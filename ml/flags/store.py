@@ -16,10 +16,10 @@ from psycopg2.extensions import cursor
 from ml.contracts.flags import EVENT_FLAG_SCHEMA, FLAG_SCHEMA, ScoringRun, State, Threshold
 from ml.errors import ExitCode, TrailguardError
 from ml.flags.check import check_flags
-from ml.flags.clearing import Published, ScoredBelow, clear_interval, clear_later, read_standing, with_expiry
-from ml.postgres import copy_rows, insert_row, replace_row, transaction
+from ml.flags.clearing import Published, ScoredBelow, clear_interval, clear_later, read_standing
+from ml.flags.staging import open_staging
+from ml.postgres import insert_row, replace_row, transaction
 
-PUBLISHER = 7_417_003  # the advisory lock that one publisher holds
 READERS_WAIT = "15ms"  # longest time for which a swap that waits for one table makes new readers wait
 PAUSES = [min(0.05 * 2**attempt, 2.0) for attempt in range(66)]  # seconds between attempts, two minutes in all
 # Puts all that was written so far on disk: the commit, during which readers wait, then has little left to write.
@@ -103,15 +103,18 @@ class FlagStore:
         counts = {state: _count(flags, state) for state in (State.ACTIVE, State.SHADOW)}
         now = Published(run, run.interval.end + self.expiry)
         started = time.perf_counter()
-        with _refusals(), transaction(self.url) as rows:
+        with _refusals(), transaction(self.url) as rows, open_staging(self.url, rows, now, tables) as staging:
             rows.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{STUCK}'")
-            staged = {parent: _stage(rows, parent, now, table) for parent, table in tables.items()}
+            staging.fill(tables)
             copied = time.perf_counter()
             # others may copy meanwhile; from here on, what is published is this publisher's alone to change
-            rows.execute("SELECT pg_advisory_xact_lock(%s)", [PUBLISHER])
+            rows.execute("SELECT await_turn()")
             turn = time.perf_counter()
-            cleared, later = _clear(rows, now, staged["user_flag"], scored_below)
-            _record_run(rows, now, counts)
+            standing = read_standing(rows)
+            _record_run(rows, now, counts)  # what it may refuse, it refuses before other sessions commit their parts
+            cleared = clear_interval(staging.ask_users, standing, run, scored_below)
+            staging.add_users(cleared)
+            later = clear_later(rows, standing, now, staging.gather(), scored_below)
             rows.execute(FLUSH)
             ready = time.perf_counter()
             _swap(rows, run.interval.start)
@@ -119,7 +122,7 @@ class FlagStore:
         return Publication(
             active=counts[State.ACTIVE],
             shadow=counts[State.SHADOW],
-            cleared=cleared,
+            cleared=len(cleared),
             cleared_later=later,
             copy_seconds=copied - started,
             clear_seconds=ready - turn,
@@ -143,29 +146,6 @@ def _refusals() -> Iterator[None]:
 
 def _count(flags: pa.Table, state: State) -> int:
     return pc.sum(pc.equal(flags["state"], state)).as_py() or 0
-
-
-def _stage(rows: cursor, parent: str, now: Published, flags: pa.Table) -> str:
-    """Fills a table of this publisher's own, and indexes it; returns its name."""
-    rows.execute("SELECT stage_flags(%s, %s)", [parent, now.start])
-    staged = rows.fetchone()[0]
-    _copy(rows, staged, now, flags)
-    rows.execute("SELECT index_flags(%s)", [parent])
-    return staged
-
-
-def _copy(rows: cursor, staged: str, now: Published, flags: pa.Table) -> None:
-    # frozen: also a reader whose snapshot is older than the swap then finds the new rows, not an empty interval
-    copy_rows(rows, staged, with_expiry(flags, now.expires_at), options=", FREEZE")
-
-
-def _clear(rows: cursor, now: Published, staged: str, scored_below: ScoredBelow) -> tuple[int, int]:
-    """How many rows were cleared in the interval and in later ones."""
-    standing = read_standing(rows)
-    cleared = clear_interval(rows, standing, now.run, staged, scored_below)
-    later = clear_later(rows, standing, now, staged, scored_below)
-    _copy(rows, staged, now, cleared)
-    return len(cleared), later
 
 
 def _swap(rows: cursor, start: datetime) -> None:

@@ -25,7 +25,7 @@ REVIEW = (
     "INSERT INTO review (user_id, interval_start, verdict, kind, reviewer)"
     f" VALUES ('ann', {START}, 'anomalous', 'bot', 'dora')"
 )
-SWAP = f"SELECT stage_flags('user_flag', {START}), swap_flags('user_flag', {START})"
+SWAP = f"SELECT stage_flags('user_flag', {START}, NULL, NULL), swap_flags('user_flag', {START})"
 TABLES = [
     "user_flag", "event_flag", "scoring_run", "threshold", "promotion_ledger", "label", "review", "ingested_partition",
     "schema_migration",

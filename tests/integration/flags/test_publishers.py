@@ -128,7 +128,7 @@ def test_a_staged_table_that_nobody_swapped_is_swept(shop: Shop):
     shop.publish(0, {"ann": FLAGGED})
     before = relations(shop)
     with closing(psycopg2.connect(shop.writer)) as session, session, session.cursor() as rows:
-        rows.execute("SELECT stage_flags('user_flag', %s)", [day(3).start])
+        rows.execute("SELECT stage_flags('user_flag', %s, NULL, NULL)", [day(3).start])
     assert relations(shop) > before
     shop.publish(0, {"ann": FLAGGED})
     assert relations(shop) == before

@@ -72,7 +72,7 @@ def test_a_transaction_that_began_before_the_swap_reads_no_empty_interval(shop: 
 
 def test_attaching_a_partition_reads_none_of_its_rows(shop: Shop):
     with closing(psycopg2.connect(shop.writer)) as session, session.cursor() as rows:
-        rows.execute("SELECT stage_flags('user_flag', %s)", [day(0).start])
+        rows.execute("SELECT stage_flags('user_flag', %s, NULL, NULL)", [day(0).start])
         rows.execute("SET LOCAL client_min_messages = debug1")
         rows.execute("SELECT swap_flags('user_flag', %s)", [day(0).start])
         assert any("is implied by existing constraints" in notice for notice in session.notices)
