@@ -1,7 +1,7 @@
 """Cleared rows follow from what is published (docs/decisions/0001): a user whose flag of an earlier interval had not
 expired when interval D began, and who was scored below the threshold in D, has a `cleared` row in D."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,13 +16,12 @@ from ml.postgres import copy_rows, fetch_strings
 # (the run that stands for an interval, users) -> columns user_id and score of at least those of the users whom that
 # run scored below its threshold, each once. Whoever publishes reads it from the lake.
 ScoredBelow = Callable[[ScoringRun, pa.Array], pa.Table]
-# (a query that names {staged} and {within}, its arguments) -> the users that it finds; see ml.flags.staging.
-AskUsers = Callable[[str, Mapping[str, object]], pa.ChunkedArray]
+# (a query, the intervals' starts that it is to be asked about as %(starts)s) -> the users that it finds, some often.
+AskUsers = Callable[[str, Sequence[datetime]], pa.ChunkedArray]
 
-_FLAGGED_BEFORE = """
-    SELECT DISTINCT user_id FROM user_flag f
-    WHERE state = 'active' AND interval_start = ANY (%(living)s::timestamptz[]) AND {within}
-      AND NOT EXISTS (SELECT FROM {staged} s WHERE s.user_id = f.user_id)"""
+_FLAGGED_IN = """
+    SELECT DISTINCT user_id FROM user_flag
+    WHERE state = 'active' AND interval_start = ANY (%(starts)s::timestamptz[])"""
 # Users whose active row in an interval appears or vanishes (they are active once, before or now) or, where its expiry
 # changes, any of them.
 _CHANGED = """
@@ -71,15 +70,17 @@ def read_standing(rows: cursor) -> list[Published]:
 
 
 def clear_interval(
-    ask_users: AskUsers, standing: list[Published], run: ScoringRun, scored_below: ScoredBelow
+    ask_users: AskUsers, standing: list[Published], run: ScoringRun, flags: pa.Table, scored_below: ScoredBelow
 ) -> pa.Table:
     """The cleared rows of an interval that is being published, in FLAG_SCHEMA.
 
-    ask_users: asks the tables with the interval's other rows, active or shadow. A shadow row says itself that the
-    acting model did not flag the user, and hides their older flags as a cleared row would.
+    flags: the interval's other rows, active or shadow. A shadow row says itself that the acting model did not flag
+    the user, and hides their older flags as a cleared row would.
     """
     living = [published.start for published in standing if published.lives_at(run.interval.start)]
-    return _cleared_rows(run, ask_users(_FLAGGED_BEFORE, {"living": living}), scored_below)
+    before = ask_users(_FLAGGED_IN, living).unique()
+    now = flags["user_id"].filter(pc.is_in(flags["user_id"], before))
+    return _cleared_rows(run, before.filter(pc.invert(pc.is_in(before, now))), scored_below)
 
 
 def clear_later(rows: cursor, standing: list[Published], now: Published, staged: str, scored_below: ScoredBelow) -> int:

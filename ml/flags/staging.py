@@ -3,10 +3,11 @@
 A backend of PostgreSQL keeps one core busy, so a large table is filled in parts, by sessions side by side.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 import numpy as np
@@ -20,7 +21,7 @@ from ml.postgres_binary import AT_ONCE
 
 Share, Result = TypeVar("Share"), TypeVar("Result")
 KEYS = {"user_flag": "user_id", "event_flag": "event_id"}
-SESSIONS = 2  # of one publisher at most
+SESSIONS = 3  # of one publisher at most: on two cores, one works while another waits for its disk
 PART = 100_000  # rows that are worth a session
 SAMPLE = 1000  # keys from which a table is divided evenly
 # Only where the database sorts text by its bytes does it divide rows as Arrow does.
@@ -66,12 +67,6 @@ class Part:
         # frozen: also a reader whose snapshot is older than the swap then finds the new rows, not an empty interval
         copy_rows(self.rows, self.staged, self._own(with_expiry(flags, now.expires_at)), options=", FREEZE")
 
-    def ask(self, query: str, arguments: Mapping[str, object]) -> pa.ChunkedArray:
-        """fetch_strings of a query that names {staged} and, as a condition on user_id, {within}."""
-        bounds = {"first": self.keys.first, "beyond": self.keys.beyond}
-        within = "(%(first)s IS NULL OR user_id >= %(first)s) AND (%(beyond)s IS NULL OR user_id < %(beyond)s)"
-        return fetch_strings(self.rows, query.format(staged=self.staged, within=within), dict(arguments) | bounds)
-
     def _own(self, flags: pa.Table) -> pa.RecordBatchReader:
         key = KEYS[self.parent]
         batches = flags.to_reader(max_chunksize=SESSIONS * AT_ONCE)
@@ -98,9 +93,15 @@ class Staging:
 
         _side_by_side(fill_own, sessions.values())
 
-    def ask_users(self, query: str, arguments: Mapping[str, object]) -> pa.ChunkedArray:
-        """What Part.ask finds, of all parts of user_flag."""
-        found = _side_by_side(lambda part: part.ask(query, arguments), self.parts["user_flag"])
+    def ask_users(self, query: str, starts: Sequence[datetime]) -> pa.ChunkedArray:
+        """What the query finds of some intervals, of which each session asks about its share as %(starts)s."""
+        sessions = [part.rows for part in self.parts["user_flag"]]
+
+        def ask(number: int) -> pa.ChunkedArray:
+            share = starts[number :: len(sessions)]
+            return fetch_strings(sessions[number], query, {"starts": share})
+
+        found = _side_by_side(ask, range(len(sessions)))
         return pa.chunked_array([chunk for users in found for chunk in users.chunks], pa.string())
 
     def add_users(self, flags: pa.Table) -> None:

@@ -112,7 +112,7 @@ class FlagStore:
             turn = time.perf_counter()
             standing = read_standing(rows)
             _record_run(rows, now, counts)  # what it may refuse, it refuses before other sessions commit their parts
-            cleared = clear_interval(staging.ask_users, standing, run, scored_below)
+            cleared = clear_interval(staging.ask_users, standing, run, flags, scored_below)
             staging.add_users(cleared)
             later = clear_later(rows, standing, now, staging.gather(), scored_below)
             rows.execute(FLUSH)

@@ -183,6 +183,8 @@ def test_functions_that_lend_the_owners_rights_fix_their_search_path(postgres: P
         database=migrated,
     )
     assert {name for name, _ in lending} == {
+        "await_turn",
+        "gather_flags",
         "index_flags",
         "oldest_unexpired_interval",
         "review_becomes_label",

@@ -141,9 +141,14 @@ def test_not_even_the_owner_rewrites_what_is_append_only(shop: RoleUrl, table: s
 
 
 def test_the_writer_publishes_into_the_flag_tables_alone(shop: RoleUrl):
-    for function in ("stage_flags", "swap_flags"):
+    for call in ("stage_flags({}, NULL, NULL)", "gather_flags({}, '{{}}', '{{}}')", "swap_flags({})"):
         with pytest.raises(errors.WrongObjectType, match="label holds no flags"):
-            attempt(shop("trailguard_writer"), f"SELECT {function}('label', {START})")
+            attempt(shop("trailguard_writer"), "SELECT " + call.format(f"'label', {START}"))
+    with pytest.raises(errors.WrongObjectType, match="label is no part of user_flag"):
+        attempt(
+            shop("trailguard_writer"),
+            SWAP.replace(", swap", f", gather_flags('user_flag', {START}, '{{label}}', '{{a}}'), swap"),
+        )
 
 
 def test_a_temporary_table_never_stands_in_for_one_of_ours(shop: RoleUrl):
