@@ -38,12 +38,12 @@ class Keys:
     beyond: str | None
 
     def choose(self, keys: pa.Array) -> pa.Array:
-        """Which of them these are, as a mask; a null, which PostgreSQL shall refuse, is one of the lowest."""
+        """Which of them these are, as a mask; none is null."""
         chosen = pa.repeat(True, len(keys))
         if self.first is not None:
-            chosen = pc.and_(chosen, pc.fill_null(pc.greater_equal(keys, self.first), False))
+            chosen = pc.and_(chosen, pc.greater_equal(keys, self.first))
         if self.beyond is not None:
-            chosen = pc.and_(chosen, pc.fill_null(pc.less(keys, self.beyond), True))
+            chosen = pc.and_(chosen, pc.less(keys, self.beyond))
         return chosen
 
 
@@ -144,7 +144,7 @@ def divide_keys(rows: cursor, keys: pa.ChunkedArray) -> list[Keys]:
     rows.execute(_SORTS_BYTES)
     if wanted < 2 or not rows.fetchone()[0]:
         return [Keys(None, None)]
-    sample = keys.take(np.linspace(0, len(keys) - 1, SAMPLE, dtype=int)).fill_null("")
+    sample = keys.take(np.linspace(0, len(keys) - 1, SAMPLE, dtype=int))
     ordered = sorted(sample.to_pylist())  # code points are in the order of UTF-8's bytes
     bounds = sorted({ordered[SAMPLE * number // wanted] for number in range(1, wanted)})
     return [Keys(*ends) for ends in zip([None, *bounds], [*bounds, None], strict=True)]
