@@ -123,10 +123,11 @@ class Staging:
 def open_staging(url: str, rows: cursor, now: Published, tables: Mapping[str, pa.Table]) -> Iterator[Staging]:
     """Parts for the rows of each flag table, still empty. rows: the publisher's own session.
 
-    Unless gathered, they are gone afterwards.
+    Unless they are gathered and the publisher commits, nobody sees them.
     """
     divided = {parent: divide_keys(rows, flags[KEYS[parent]]) for parent, flags in tables.items()}
     with ExitStack() as others:
+        # without a limit of their own on standing idle: they wait for the publisher's turn, in nobody's way
         more = max(map(len, divided.values())) - 1
         sessions = [rows, *(others.enter_context(transaction(url)) for _ in range(more))]
         yield Staging(

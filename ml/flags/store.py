@@ -88,13 +88,13 @@ class FlagStore:
     def publish(
         self, run: ScoringRun, flags: pa.Table, scored_below: ScoredBelow, event_flags: pa.Table | None = None
     ) -> Publication:
-        """Makes the flags those of the run's interval, in one transaction; readers see all of them or the old ones.
+        """Makes the flags those of the run's interval, at one moment; readers see all of them or the old ones.
 
         flags: FLAG_SCHEMA, states active and shadow; cleared rows are derived, here and in later intervals.
         event_flags: EVENT_FLAG_SCHEMA; None: the interval has no flagged events.
         scored_below: see ml.flags.clearing; asked about this run and about standing runs of later intervals.
         Publishing again, late, in another order or beside another publisher leaves the same rows. A publisher that
-        dies leaves nothing behind: until the commit its table is visible to itself alone.
+        dies leaves no row that anybody reads; parts of a large interval that it had filled, the next one drops.
         Raises FlagsMalformed, FlagsContradictRun, FlagsRefused, ReadersInTheWay.
         """
         tables = {"user_flag": check_flags(flags, FLAG_SCHEMA, run)}
@@ -112,7 +112,7 @@ class FlagStore:
             turn = time.perf_counter()
             standing = read_standing(rows)
             _record_run(rows, now, counts)  # what it may refuse, it refuses before other sessions commit their parts
-            cleared = clear_interval(staging.ask_users, standing, run, flags, scored_below)
+            cleared = clear_interval(staging.ask_users, standing, run, tables["user_flag"], scored_below)
             staging.add_users(cleared)
             later = clear_later(rows, standing, now, staging.gather(), scored_below)
             rows.execute(FLUSH)
