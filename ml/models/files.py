@@ -60,7 +60,10 @@ def _export(model: keras.Model, path: Path, *, last_only: bool) -> float:
 
 
 def onnx_difference(model: keras.Model, path: Path) -> float:
-    """The largest absolute difference of a logit between the two, over batches of varied size and length: one user and many are computed in different ways."""
+    """The largest absolute difference of a logit between the two, over batches of varied size and length.
+
+    One user and many: an architecture may compute them in different ways.
+    """
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     last_only = PLACES in {given.name for given in session.get_inputs()}
     differences = []
