@@ -60,11 +60,14 @@ def _export(model: keras.Model, path: Path, *, last_only: bool) -> float:
 
 
 def onnx_difference(model: keras.Model, path: Path) -> float:
-    """The largest absolute difference of a logit between the two, over batches of varied size and length."""
+    """The largest absolute difference of a logit between the two, over batches of varied size and length.
+
+    One user and many: an architecture may compute them in different ways.
+    """
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     last_only = PLACES in {given.name for given in session.get_inputs()}
     differences = []
-    for seed, (users, length) in enumerate(((1, 1), (3, 2), (2, 7), (5, 64), (1, 200))):
+    for seed, (users, length) in enumerate(((1, 1), (3, 2), (2, 7), (64, 40), (1, 200))):
         inputs = _random_inputs(model, users, length, seed)
         expected = keras.ops.convert_to_numpy(model(inputs, training=False))
         if last_only:

@@ -25,8 +25,12 @@ class Graph:
 
     def add(self, operator: str, inputs: list[str], *, output: str | None = None, **attributes: object) -> str:
         name = output or f"value_{len(self._nodes)}"
-        self._nodes.append(helper.make_node(operator, inputs, [name], **attributes))
-        return name
+        return self.add_node(helper.make_node(operator, inputs, [name], **attributes))
+
+    def add_node(self, node: onnx.NodeProto) -> str:
+        """Its one output's name."""
+        self._nodes.append(node)
+        return node.output[0]
 
     def constant(self, values: np.ndarray | int | list[int]) -> str:
         values = np.array(values, order="C")

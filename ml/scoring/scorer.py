@@ -17,7 +17,7 @@ from ml.sequences.batches import Batch, pack_batches, pad, unpad
 from ml.sequences.features import Featurizer, Steps
 from ml.sequences.sequences import Sequences
 
-TOKENS = 2048  # steps of one inference batch, padding included: small enough to stay in a core's cache
+TOKENS = 4096  # steps of one inference batch, padding included: small enough to stay in a core's cache
 
 
 @dataclass(frozen=True)

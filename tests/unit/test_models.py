@@ -121,10 +121,10 @@ def exported(model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_onnx_file_computes_the_same_for_any_length(model, exported: Path):
+def test_the_onnx_file_computes_the_same_for_any_length_and_number_of_users(model, exported: Path):
     session = onnxruntime.InferenceSession(exported / "model.onnx")
     assert {given.name for given in session.get_inputs()} == {"numeric", "categorical"}
-    for users, length in ((1, 1), (4, 33), (2, 150)):
+    for users, length in ((1, 1), (4, 33), (2, 150), (60, 7)):
         (found,) = session.run(None, inputs(users, length))
         np.testing.assert_allclose(found, logits(model, inputs(users, length)), atol=1e-5)
 
