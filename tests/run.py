@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
-WORKERS = {"unit": ("-n", "2", "--dist", "loadscope")}  # the other tiers share one embedded stack
+SIDE_BY_SIDE = ("-n", "2", "--dist", "loadscope")
+WORKERS = {"unit": SIDE_BY_SIDE, "contract": SIDE_BY_SIDE}  # the other tiers share one embedded stack
 TIERS = ("unit", "dags", "contract", "integration", "e2e")
 
 

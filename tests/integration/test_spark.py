@@ -28,7 +28,7 @@ from ml.sequences.features import Featurizer
 from tests.bench.shop import build_lake
 from tests.integration.spark_cases import BUSY, MODEL, QUIET, cases
 from tests.integration.spark_cluster import ROOT, WORKERS, SparkCluster
-from tests.unit.trails import START, random_events, write_lake
+from tests.trails import START, random_events, write_lake
 
 EVENTS = 50_000
 EXTRAS = {"device": Kind.CATEGORICAL, "category": Kind.CATEGORICAL, "price": Kind.NUMERIC, "stars": Kind.NUMERIC}

@@ -24,7 +24,7 @@ from ml.training.snapshot import make_snapshot
 from ml.training.team import Team
 from ml.training.train import CHECKPOINT, train
 from tests.integration.fit_start import CONFIG, fit_start
-from tests.unit.trails import EXTRAS, START, staggered_events, staggered_labels, write_lake
+from tests.trails import EXTRAS, START, staggered_events, staggered_labels, write_lake
 
 TOLERANCE = 1e-4  # of the loss, after 12 epochs of float32 rounding
 SEED = 3

@@ -14,7 +14,7 @@ from ml.sequences.batches import BUCKETS, pack_batches, pad, pad_values, plan_ba
 from ml.sequences.build import Selection, build_sequences
 from ml.sequences.features import UNKNOWN, ColumnAbsent, Featurizer
 from ml.sequences.sequences import Sequences
-from tests.unit.trails import EXTRAS, START, random_events, write_lake
+from tests.trails import EXTRAS, START, random_events, write_lake
 
 END = START + timedelta(days=60)
 

@@ -11,7 +11,7 @@ from ml.training.batches import PackedBatch, PackedBatches
 from ml.training.packing import pack_blocks, pack_segments
 from ml.training.steps import TargetedSteps
 from ml.training.trainer import build_trainer
-from tests.unit.drawn_steps import drawn_steps, featurizer_of, small_model
+from tests.drawn_steps import drawn_steps, featurizer_of, small_model
 
 WINDOW, USERS, PER_STEP = 50, 90, 30
 OF = {pack_segments: Architecture.GRU, pack_blocks: Architecture.TRANSFORMER}

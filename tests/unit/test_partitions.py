@@ -16,7 +16,7 @@ from ml.errors import InputAbsent
 from ml.ingest import partitions
 from ml.ingest.partitions import publish_days
 from ml.sequences.build import Selection, build_sequences
-from tests.unit.trails import random_events
+from tests.trails import random_events
 
 Publish = Callable[..., None]
 DAYS = [date(2024, 1, 1) + timedelta(days=number) for number in range(40)]

@@ -15,7 +15,7 @@ from ml.contracts.intervals import Interval
 from ml.errors import InputAbsent
 from ml.sequences.build import PartitionOutOfOrder, Selection, WindowInvalid, build_sequences, stream_sequences
 from ml.sequences.sequences import Sequences
-from tests.unit.trails import START, random_events, write_lake
+from tests.trails import START, random_events, write_lake
 
 END = START + timedelta(days=60)
 DAY = timedelta(days=1)

@@ -13,8 +13,8 @@ from ml.contracts.lake import ORDER
 from ml.errors import ExitCode
 from ml.sequences.build import Selection, chunk_size, cut_sequences, stream_sequences
 from ml.sequences.chunks import whole_buckets
+from tests.trails import random_events, write_lake
 from tests.unit.test_sequences import END
-from tests.unit.trails import random_events, write_lake
 
 ROOT = Path(__file__).parents[2]
 

@@ -14,7 +14,7 @@ from ml.training.config import TrainingConfig
 from ml.training.fit import Curves, fit_model
 from ml.training.packing import pack_segments
 from ml.training.trainer import build_trainer, in_precision, is_recurrent
-from tests.unit.drawn_steps import drawn_steps, featurizer_of, small_model
+from tests.drawn_steps import drawn_steps, featurizer_of, small_model
 
 WINDOW = 20
 CONFIG = TrainingConfig(epochs=4, users_per_step=20, learning_rate=0.01)

@@ -17,7 +17,7 @@ from ml.training.config import TrainingConfig
 from ml.training.slices import SLICES, Shares, assign_slices
 from ml.training.snapshot import Snapshot, SnapshotTooSmall, make_snapshot
 from ml.training.verdicts import find_anomalous, know_users
-from tests.unit.trails import EXTRAS, START, label, label_table, staggered_events, staggered_labels, write_lake
+from tests.trails import EXTRAS, START, label, label_table, staggered_events, staggered_labels, write_lake
 
 AS_OF = START + timedelta(days=40)
 DELAY = timedelta(days=10)
