@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from typing import TypeVar
 
 import numpy as np
@@ -82,16 +83,12 @@ class Staging:
 
     def fill(self, tables: Mapping[str, pa.Table]) -> None:
         """Fills all parts. tables: flag table -> its rows."""
-        sessions: dict[int, list[Part]] = {}
-        for parts in self.parts.values():
-            for number, part in enumerate(parts):
-                sessions.setdefault(number, []).append(part)
 
-        def fill_own(own: list[Part]) -> None:
-            for part in own:
+        def fill_own(own: Iterable[Part | None]) -> None:
+            for part in filter(None, own):
                 part.fill(self.now, tables[part.parent])
 
-        _side_by_side(fill_own, sessions.values())
+        _side_by_side(fill_own, zip_longest(*self.parts.values()))
 
     def ask_users(self, query: str, starts: Sequence[datetime]) -> pa.ChunkedArray:
         """What the query finds of some intervals, of which each session asks about its share as %(starts)s."""
@@ -142,13 +139,17 @@ def open_staging(url: str, rows: cursor, now: Published, tables: Mapping[str, pa
 def divide_keys(rows: cursor, keys: pa.ChunkedArray) -> list[Keys]:
     """Ranges of about equally many of the keys, which together hold all; one range where that saves no time."""
     wanted = min(SESSIONS, len(keys) // PART)
-    rows.execute(_SORTS_BYTES)
-    if wanted < 2 or not rows.fetchone()[0]:
+    if wanted < 2 or not _sorts_bytes(rows):
         return [Keys(None, None)]
     sample = keys.take(np.linspace(0, len(keys) - 1, SAMPLE, dtype=int))
     ordered = sorted(sample.to_pylist())  # code points are in the order of UTF-8's bytes
     bounds = sorted({ordered[SAMPLE * number // wanted] for number in range(1, wanted)})
     return [Keys(*ends) for ends in zip([None, *bounds], [*bounds, None], strict=True)]
+
+
+def _sorts_bytes(rows: cursor) -> bool:
+    rows.execute(_SORTS_BYTES)
+    return rows.fetchone()[0]
 
 
 def _side_by_side(work: Callable[[Share], Result], shares: Iterable[Share]) -> list[Result]:
