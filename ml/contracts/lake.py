@@ -5,9 +5,12 @@
     item_events  int64, events on this item by anyone in the POPULAR_DAYS whole UTC days before the event's own day,
                  absent where the event has no item
     item_users   int64, the same, counting each user once a day
+    item_other_time  when another user last acted on this item: the newest event_time of a different user's event on it
+                 that stands before this event in the order (event_time, event_id); absent where the event has no item
+                 or nobody else acted on it since the start of the day POPULAR_DAYS whole days before the event's own
 
 Item popularity is day-granular because that needs one row for each item and day instead of a sorted scan of all events
-around each event.
+around each event. item_other_time is exact: a row for each item and day, and one sort of the event's own day.
 """
 
 import zlib
@@ -16,6 +19,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+
+from ml.contracts.events import TIME
 
 PART = "part-0.parquet"
 PENDING = ".pending"  # a folder of markers, FIRST_LAST: days that a publisher is writing, or was when it died
@@ -26,6 +31,7 @@ DERIVED = (
     pa.field("user_bucket", pa.int32(), nullable=False),
     pa.field("item_events", pa.int64()),
     pa.field("item_users", pa.int64()),
+    pa.field("item_other_time", TIME),
 )
 
 

@@ -1,7 +1,7 @@
-"""The published event partitions: staged rows in the lake's order, with each item's popularity before the day.
+"""The published event partitions: staged rows in the lake's order, with what happened to each item before.
 
-A day's popularity follows from the POPULAR_DAYS days before it, so publishing a day late renews the days after it. Each
-day's own counts by item are kept in `items/`, lest a month be read again for every day.
+That follows from the POPULAR_DAYS days before the day and from the day itself, so publishing a day late renews the days
+after it. Each day's own sums by item are kept in `items/`, lest a month be read again for every day.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 
 from ml.contracts.lake import DERIVED, ORDER, PENDING, POPULAR_DAYS, buckets_of, lake_schema, part
 from ml.files import new_file
+from ml.ingest.items import ITEMS, NEEDED, add_items, sum_up
 
 COMPRESSION = "zstd"
 ROW_GROUP = 16_384  # rows: so few that a range of buckets skips most of a large day
-_COUNTS = {"item_id": pl.String, "events": pl.Int64, "users": pl.Int64}
-Counts = Callable[[date], pl.DataFrame]
+Items = Callable[[date], pl.DataFrame]
 
 
 def publish_days(root: Path, staged: Mapping[date, Path]) -> None:
@@ -29,14 +29,14 @@ def publish_days(root: Path, staged: Mapping[date, Path]) -> None:
     staged: day -> a file in the event contract. Doing it again, and in whatever order days are published, leaves the
     same files. A marker in `events/.pending/` lasts while it works or, if it dies, until the same days are published.
     """
-    counts = lru_cache(POPULAR_DAYS + 1)(lambda day: _read_counts(root, day))
+    items = lru_cache(POPULAR_DAYS + 1)(lambda day: _read_items(root, day))
     with _pending(root / "events", min(staged), max(staged)) as resumed:
-        changed = [day for day in sorted(staged) if _count_items(root, day, staged[day]) or resumed]
+        changed = [day for day in sorted(staged) if _place_items(root, day, staged[day]) or resumed]
         for day in sorted(staged):
-            _place(root / "events", day, _complete(staged[day], day, counts))
+            _place(root / "events", day, _complete(staged[day], day, items))
         for day in _days_after(changed) - set(staged):
             partition = part(root / "events", day)
-            _place(root / "events", day, _complete(partition, day, counts))
+            _place(root / "events", day, _complete(partition, day, items))
 
 
 @contextmanager
@@ -53,44 +53,37 @@ def _pending(events: Path, first: date, last: date) -> Iterator[bool]:
 
 
 def _days_after(days: list[date]) -> set[date]:
-    """The days whose popularity depends on these."""
+    """The days to which these are earlier days that count."""
     return {day + timedelta(days=later) for day in days for later in range(1, POPULAR_DAYS + 1)}
 
 
-def _count_items(root: Path, day: date, staged: Path) -> bool:
-    """Writes the day's events and users by item; whether they are others than before."""
-    before, counts = _read_counts(root, day), pl.DataFrame(schema=_COUNTS)
+def _place_items(root: Path, day: date, staged: Path) -> bool:
+    """Writes the day's sums by item; whether they are others than before."""
+    before, items = _read_items(root, day), pl.DataFrame(schema=ITEMS)
     if staged.is_file():
-        rows = pl.read_parquet(staged, columns=["item_id", "user_id"], hive_partitioning=False).drop_nulls("item_id")
-        totals = (pl.len().cast(pl.Int64).alias("events"), pl.col("user_id").n_unique().cast(pl.Int64).alias("users"))
-        counts = rows.group_by("item_id").agg(totals).sort("item_id")
-    _place(root / "items", day, counts.to_arrow() if staged.is_file() else None)
-    return not counts.equals(before)
+        items = sum_up(pl.read_parquet(staged, columns=list(NEEDED), hive_partitioning=False))
+    _place(root / "items", day, items.to_arrow() if staged.is_file() else None)
+    return not items.equals(before)
 
 
-def _read_counts(root: Path, day: date) -> pl.DataFrame:
+def _read_items(root: Path, day: date) -> pl.DataFrame:
+    """Absent columns of an earlier version's file are empty, so that publishing the day again renews the days after."""
     path = part(root / "items", day)
-    return pl.read_parquet(path, hive_partitioning=False) if path.is_file() else pl.DataFrame(schema=_COUNTS)
+    if not path.is_file():
+        return pl.DataFrame(schema=ITEMS)
+    return pl.scan_parquet(path, schema=ITEMS, missing_columns="insert", hive_partitioning=False).collect()
 
 
-def _complete(path: Path, day: date, counts: Counts) -> pa.Table | None:
+def _complete(path: Path, day: date, items: Items) -> pa.Table | None:
     """The file's rows in the lake's order with the derived columns; None where there is no file."""
     if not path.is_file():
         return None
     rows = pq.read_table(path, partitioning=None)
     rows = rows.drop_columns([field.name for field in DERIVED if field.name in rows.column_names])
-    earlier = pl.concat(counts(day - timedelta(days=back)) for back in range(1, POPULAR_DAYS + 1))
-    popularity = earlier.group_by("item_id").agg(item_events=pl.col("events").sum(), item_users=pl.col("users").sum())
+    earlier = pl.concat(items(day - timedelta(days=back)) for back in range(1, POPULAR_DAYS + 1))
     users = pl.DataFrame({"user_id": rows["user_id"].unique().to_pylist()})
     buckets = users.with_columns(user_bucket=pl.Series(buckets_of(users["user_id"].to_list())))
-    known = pl.col("item_id").is_not_null()
-    completed = (
-        pl.DataFrame(rows)
-        .join(buckets, on="user_id", how="left")
-        .join(popularity, on="item_id", how="left")
-        .with_columns(pl.when(known).then(pl.col(name).fill_null(0)) for name in ("item_events", "item_users"))
-        .sort(*ORDER)
-    )
+    completed = add_items(pl.DataFrame(rows), earlier).join(buckets, on="user_id", how="left").sort(*ORDER)
     schema = lake_schema(rows.schema)
     return completed.select(schema.names).to_arrow().cast(schema)
 
