@@ -20,7 +20,7 @@ from ml.datasets.columns import (
     Verdict,
 )
 from ml.datasets.file_pattern import FilePattern
-from ml.datasets.yaml_lines import LocatedYaml, YamlInvalid, read_yaml
+from ml.datasets.yaml_lines import YamlInvalid, read_yaml, tell_problems
 from ml.errors import ExitCode, TrailguardError
 
 SHIPPED = Path(__file__).parent
@@ -179,25 +179,5 @@ def _load(path: Path, folder: Path | None) -> Descriptor:
     except YamlInvalid as error:
         raise DescriptorInvalid(where=error.where, problem=error.problem) from None
     except ValidationError as error:
-        raise _invalid(document, error) from None
+        raise DescriptorInvalid(**tell_problems(document, error)) from None
     return Descriptor.model_construct(**dict(declaration), path=path, folder=folder)
-
-
-def _invalid(document: LocatedYaml, error: ValidationError) -> DescriptorInvalid:
-    problems = []
-    for item in error.errors(include_url=False):
-        about_key = item["type"] == "extra_forbidden" or "[key]" in item["loc"]
-        location = [step for step in item["loc"] if step != "[key]"]
-        key = ".".join(map(str, location)) or "the document"
-        problems.append((document.where(location, key=about_key), key, _words(item)))
-    (where, key, problem), *others = problems
-    more = {"others": "; ".join(f"{where} {key}: {problem}" for where, key, problem in others)} if others else {}
-    return DescriptorInvalid(where=where, key=key, problem=problem, **more)
-
-
-def _words(item: dict) -> str:
-    if item["type"] == "extra_forbidden":
-        return "unknown key"
-    if item["type"] == "missing":
-        return "this key is missing"
-    return item["msg"].removeprefix("Value error, ")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from pydantic import ValidationError
 
 from ml.errors import ExitCode, TrailguardError
 
@@ -43,9 +44,8 @@ class LocatedYaml:
         node, name = self.root, self.root
         for step in location:
             found = _step(node, step)
-            if found is None:
-                break
-            name, node = found
+            if found is not None:  # a validator's steps between, such as the member of a union, stand in no document
+                name, node = found
         mark = (name if key else node).start_mark
         return f"{self.path}:{mark.line + 1}:{mark.column + 1}"
 
@@ -66,6 +66,27 @@ def read_yaml(path: Path) -> LocatedYaml:
     if root is None:
         raise YamlInvalid(where=f"{path}:1:1", problem="the file is empty")
     return LocatedYaml(path, _plain(path, root), root)
+
+
+def tell_problems(document: LocatedYaml, error: ValidationError) -> dict[str, str]:
+    """where, key and problem of the first thing wrong, and the others in one line, for an error's facts."""
+    problems = []
+    for item in error.errors(include_url=False):
+        about_key = item["type"] == "extra_forbidden" or "[key]" in item["loc"]
+        location = [step for step in item["loc"] if step != "[key]"]
+        key = ".".join(map(str, location)) or "the document"
+        problems.append((document.where(location, key=about_key), key, _words(item)))
+    (where, key, problem), *others = problems
+    more = {"others": "; ".join(f"{where} {key}: {problem}" for where, key, problem in others)} if others else {}
+    return {"where": where, "key": key, "problem": problem, **more}
+
+
+def _words(item: dict) -> str:
+    if item["type"] == "extra_forbidden":
+        return "unknown key"
+    if item["type"] == "missing":
+        return "this key is missing"
+    return item["msg"].removeprefix("Value error, ")
 
 
 def _refuse_expansion(path: Path, text: str) -> None:

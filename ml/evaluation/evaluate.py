@@ -51,6 +51,6 @@ def score_view(scorer: Scorer, baseline: Baseline, view: str, steps: Steps) -> d
 def judge_probabilities(probability: np.ndarray, targets: np.ndarray) -> dict[str, float]:
     """How well calibrated scores mean what they say; both (users,)."""
     return {
-        "expected_calibration_error": expected_calibration_error(probability, targets),
+        "expected_calibration_error": float(expected_calibration_error(probability, targets)[0]),
         "brier": float(np.mean((probability - targets) ** 2)),
     }

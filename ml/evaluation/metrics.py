@@ -6,12 +6,12 @@ paired. Percentile intervals, 95 %: B. Efron, "Bootstrap methods", 1979.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 ROUNDS = 1000
 LEVEL = 0.95
-FPR = 0.01
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,33 @@ def average_precision(ranking: Ranking) -> np.ndarray:
     return (np.diff(ranking.hits) * precision).sum(axis=1) / ranking.hits[:, -1]
 
 
-def recall_at_fpr(ranking: Ranking) -> np.ndarray:
-    """float64 (rounds,): the largest share of anomalous users found while at most FPR of the good ones are flagged."""
-    allowed = ranking.misses <= FPR * ranking.misses[:, -1:]
+def recall_at_fpr(ranking: Ranking, share: float) -> np.ndarray:
+    """float64 (rounds,): the largest share of anomalous users found while at most `share` of the good are flagged."""
+    allowed = ranking.misses <= share * ranking.misses[:, -1:]
     return np.where(allowed, ranking.hits, 0).max(axis=1) / ranking.hits[:, -1]
 
 
 METRICS: dict[str, Callable[[Ranking], np.ndarray]] = {
     "roc_auc": roc_auc,
     "average_precision": average_precision,
-    "recall_at_1pct_fpr": recall_at_fpr,
+    "recall_at_1pct_fpr": partial(recall_at_fpr, share=0.01),
+    "recall_at_0.1pct_fpr": partial(recall_at_fpr, share=0.001),
 }
+
+
+def precision_at_budget(
+    scores: np.ndarray, labels: np.ndarray, weights: np.ndarray, days: np.ndarray, budget: int
+) -> np.ndarray:
+    """float64 (rounds,): the share of anomalous users among the `budget` highest scores of each day.
+
+    scores, labels, days: (users,). weights: (rounds, users), times drawn.
+    """
+    order = np.lexsort((-scores, days))
+    drawn = weights[:, order]
+    total = np.pad(np.cumsum(drawn, axis=1), ((0, 0), (1, 0)))
+    first = np.searchsorted(days[order], days[order])  # of the user's day
+    room = np.clip(budget - (total[:, :-1] - total[:, first]), 0, drawn)
+    return (room * labels[order]).sum(axis=1) / room.sum(axis=1)
 
 
 def compare_models(
@@ -88,7 +104,7 @@ def compare_models(
     first, *others = found
     for other in others:
         found[f"{first} - {other}"] = {name: found[first][name] - found[other][name] for name in METRICS}
-    return {model: {name: _estimate(drawn) for name, drawn in metrics.items()} for model, metrics in found.items()}
+    return {model: {name: estimate(drawn) for name, drawn in metrics.items()} for model, metrics in found.items()}
 
 
 def resample(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -101,15 +117,20 @@ def resample(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return weights
 
 
-def _estimate(drawn: np.ndarray) -> Estimate:
+def estimate(drawn: np.ndarray) -> Estimate:
     """drawn: (rounds + 1,), the users as they are first."""
     low, high = np.quantile(drawn[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Estimate(float(drawn[0]), float(low), float(high))
 
 
-def expected_calibration_error(probability: np.ndarray, labels: np.ndarray, bins: int = 10) -> float:
-    """Mean distance between stated and observed probability over bins of equally many users."""
-    order = np.argsort(probability)
-    parts = np.array_split(order, min(bins, len(order)))
-    distances = [len(part) * abs(probability[part].mean() - labels[part].mean()) for part in parts]
-    return float(sum(distances) / len(labels))
+def expected_calibration_error(
+    probability: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None, bins: int = 10
+) -> np.ndarray:
+    """float64 (rounds,): mean distance between stated and observed probability over bins of equally many users.
+
+    probability, labels: (users,). weights: (rounds, users), times drawn; absent, each once.
+    """
+    drawn = np.ones((1, len(labels))) if weights is None else weights
+    parts = np.array_split(np.argsort(probability), min(bins, len(labels)))
+    distances = [np.abs(drawn[:, part] @ (probability - labels)[part]) for part in parts]
+    return np.sum(distances, axis=0) / drawn.sum(axis=1)

@@ -1,5 +1,7 @@
 """The moments at which a user is scored when a model is judged."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from ml.sequences.sequences import Sequences
@@ -10,14 +12,15 @@ DAY = "day"
 VIEWS = (*(str(prefix) for prefix in PREFIXES), ALL)
 
 
-def cut_views(sequences: Sequences, window: int) -> dict[str, Sequences]:
+def cut_views(
+    sequences: Sequences, window: int, prefixes: Iterable[int | str] = (*PREFIXES, ALL)
+) -> dict[str, Sequences]:
     """View -> what is known of each user then; the score asked for is the one at each sequence's last event.
 
     "3", "5", "10": right after so many events; a user with fewer is seen whole, as both models see them.
     "all": the newest window.
     """
-    views = {str(prefix): sequences.prefix(prefix) for prefix in PREFIXES}
-    return {**views, ALL: sequences.newest(window)}
+    return {str(prefix): sequences.newest(window) if prefix == ALL else sequences.prefix(prefix) for prefix in prefixes}
 
 
 def last_targets(sequences: Sequences) -> np.ndarray:

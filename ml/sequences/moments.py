@@ -51,9 +51,9 @@ def add_moments(trails: Sequences, *, before: datetime, window: int, keep: Keep,
         "ordinal": ordinal,
         "first_event_time": time[starts],
         "previous_event_time": pa.array(np.roll(time, 1), mask=first),
-        "same_item": _repeats(events["item_id"]) & ~first,
-        "same_type": _repeats(events["event_type"]) & ~first,
-        "item_visit": _visits(events["item_id"], trails.row_users),
+        "same_item": repeats(events["item_id"]) & ~first,
+        "same_type": repeats(events["event_type"]) & ~first,
+        "item_visit": visits(events["item_id"], trails.row_users),
         "closes_day": _closes_day(time, remaining == 0, ended[trails.row_users], before),
         "remaining": remaining,
     }
@@ -64,14 +64,14 @@ def add_moments(trails: Sequences, *, before: datetime, window: int, keep: Keep,
     return Sequences.of(events if kept[keep].all() else events.filter(pa.array(kept[keep])))
 
 
-def _repeats(column: pa.ChunkedArray) -> np.ndarray:
+def repeats(column: pa.ChunkedArray) -> np.ndarray:
     """bool (events,): whether the row before has the same value; absent values are never the same."""
     values = column.combine_chunks()
     same = pc.fill_null(pc.equal(values[1:], values[:-1]), False).to_numpy(zero_copy_only=False)
     return np.concatenate([np.zeros(min(1, len(values)), bool), same])
 
 
-def _visits(items: pa.ChunkedArray, users: np.ndarray) -> pa.Array:
+def visits(items: pa.ChunkedArray, users: np.ndarray) -> pa.Array:
     """int64 (events,): how often the user has met the item by now, this event included."""
     codes = items.combine_chunks().dictionary_encode().indices
     known = codes.is_valid().to_numpy(zero_copy_only=False)

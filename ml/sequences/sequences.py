@@ -77,6 +77,12 @@ class Sequences:
         """Only the sequences of these users."""
         return self.keep(pc.is_in(self.events["user_id"], value_set=user_ids).to_numpy())
 
+    def renamed(self, suffix: str) -> "Sequences":
+        """The same under other names, to stand beside other sequences of the same users."""
+        index = self.events.column_names.index("user_id")
+        names = pc.binary_join_element_wise(self.events["user_id"], suffix, "\x00")
+        return Sequences.of(self.events.set_column(index, self.events.schema.field("user_id"), names))
+
     def first(self, count: int) -> "Sequences":
         """Each user's first `count` events ever."""
         return self.keep(pc.less_equal(self.events["ordinal"], count).to_numpy())

@@ -1,14 +1,13 @@
 """What the model is fitted to: every step's inputs, target and weight."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
-from ml.evaluation.views import PREFIXES
+from ml.evaluation.views import ALL, PREFIXES
 from ml.sequences.features import Featurizer, Steps
 from ml.sequences.sequences import Sequences
-from ml.training.snapshot import Snapshot
 
 BASE_WEIGHT = 0.02  # of a step at which nobody asks for a score
 
@@ -29,27 +28,24 @@ class TargetedSteps:
     closed_weights: np.ndarray
 
 
-def both_ends(snapshot: Snapshot, *slices: str) -> Sequences:
+def both_ends(sequences: Sequences, window: int) -> Sequences:
     """The users' first windows and, of users whose trail is longer, their newest windows, as sequences of their own."""
-    sequences = snapshot.slice(*slices)
-    first, newest = sequences.first(snapshot.window), sequences.newest(snapshot.window)
+    first, newest = sequences.first(window), sequences.newest(window)
     began_later = newest.events["ordinal"].to_numpy()[newest.offsets[:-1]] > 1
-    renamed = newest.keep(began_later[newest.row_users])
-    index = renamed.events.column_names.index("user_id")
-    # A second sequence of the same user needs a name of its own to stay apart.
-    names = pa.array([f"{user}\x00newest" for user in renamed.events["user_id"].to_pylist()], pa.string())
-    return Sequences.concat([first, Sequences.of(renamed.events.set_column(index, "user_id", names))])
+    return Sequences.concat([first, newest.keep(began_later[newest.row_users]).renamed("newest")])
 
 
-def targeted_steps(sequences: Sequences, featurizer: Featurizer) -> TargetedSteps:
-    """sequences: with `target`, as in a snapshot.
+def targeted_steps(
+    sequences: Sequences, featurizer: Featurizer, prefixes: Sequence[int | str] = PREFIXES
+) -> TargetedSteps:
+    """sequences: with `target`, as in a snapshot. prefixes: see `cut_views`.
 
-    A step weighs where scores are asked for: right after PREFIXES events, and at the end of a day, most of all of a
+    A step weighs where scores are asked for: right after so many events, and at the end of a day, most of all of a
     user's last. The weights of a user sum to 1 on average.
     """
     events = sequences.events
     closes_day = events["closes_day"].to_numpy()
-    asked = np.isin(events["ordinal"].to_numpy(), PREFIXES)
+    asked = np.isin(events["ordinal"].to_numpy(), [prefix for prefix in prefixes if prefix != ALL])
     last = np.zeros(len(asked), bool)
     last[sequences.last_rows] = True
     opened = BASE_WEIGHT + asked + (last & ~closes_day)

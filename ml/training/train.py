@@ -47,10 +47,10 @@ def train(
     """
     snapshot = Snapshot.load(snapshot_folder)
     began = time.perf_counter()
-    sequences = both_ends(snapshot, "train")
+    sequences = both_ends(snapshot.slice("train"), snapshot.window)
     featurizer = Featurizer.fit(sequences, extras=snapshot.extras, window=snapshot.window)
     training = targeted_steps(sequences, featurizer)
-    validation = targeted_steps(both_ends(snapshot, "validation"), featurizer)
+    validation = targeted_steps(both_ends(snapshot.slice("validation"), snapshot.window), featurizer)
     key = {"fingerprint": snapshot.fingerprint, "config": asdict(config), "seed": seed, "workers": team.size}
     checkpoint = Checkpoint(snapshot_folder / CHECKPOINT, key | {"backend": keras.backend.backend()})
     model, curves = fit_network(training, validation, featurizer, config, seed, team=team, checkpoint=checkpoint)

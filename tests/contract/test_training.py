@@ -158,7 +158,7 @@ def test_both_ends_of_long_trails_are_trained_on(lake: Path, labels: pa.Table, t
     from ml.training.steps import both_ends
 
     snapshot = snap(lake, labels, tmp_path)
-    sequences, users = both_ends(snapshot, "train"), snapshot.slice("train")
+    sequences, users = both_ends(snapshot.slice("train"), snapshot.window), snapshot.slice("train")
     lengths = {user: int(ordinal) for user, ordinal in zip(
         users.user_ids.to_pylist(), users.events["ordinal"].to_numpy()[users.last_rows], strict=True)}  # fmt: skip
     assert len(sequences) == len(lengths) + sum(length > WINDOW for length in lengths.values()) > len(lengths)
@@ -198,7 +198,9 @@ def test_the_same_seed_gives_the_same_curves_and_logits_to_the_last_bit(
     from ml.training.train import fit_network
 
     snapshot, featurizer = snap(lake, labels, tmp_path), Featurizer.load(trained / "featurizer.json")
-    data = [targeted_steps(both_ends(snapshot, name), featurizer) for name in ("train", "validation")]
+    data = [
+        targeted_steps(both_ends(snapshot.slice(name), snapshot.window), featurizer) for name in ("train", "validation")
+    ]
     model, curves = fit_network(*data, featurizer, CONFIG, seed=3)
     assert curves.to_dict() == json.loads((trained / "curves.json").read_text())
     newest = snapshot.slice("test").newest(WINDOW)

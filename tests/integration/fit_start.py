@@ -21,9 +21,12 @@ CONFIG = TrainingConfig(width=8, dropout=0.0, epochs=12, patience=12, users_per_
 def fit_start(folder: Path) -> dict[str, object]:
     """The curves, and the largest difference of a logit between the fitted model and its ONNX twin."""
     snapshot, model = Snapshot.load(folder / "snapshot"), load_keras(folder / "start.keras")
-    sequences = both_ends(snapshot, "train")
+    sequences = both_ends(snapshot.slice("train"), snapshot.window)
     featurizer = Featurizer.fit(sequences, extras=snapshot.extras, window=snapshot.window)
-    training, validation = (targeted_steps(part, featurizer) for part in (sequences, both_ends(snapshot, "validation")))
+    training, validation = (
+        targeted_steps(part, featurizer)
+        for part in (sequences, both_ends(snapshot.slice("validation"), snapshot.window))
+    )
     curves = fit_model(model, training, validation, featurizer=featurizer, config=CONFIG, seed=3)
     return curves.to_dict() | {"onnx_difference": export_onnx(model, folder)}
 

@@ -1,0 +1,103 @@
+"""What the figures allow to be said, in words, and which model wins."""
+
+from dataclasses import dataclass
+
+from ml.comparison.estimates import Figures
+from ml.comparison.protocol import Model
+from ml.evaluation.metrics import Estimate
+
+FEWEST_OF_EACH = 50  # test users of either label, below which nothing is concluded
+WIDEST = 0.1  # an interval of the baseline's ROC AUC, beyond which nothing is concluded
+BASELINE = Model.LIGHTGBM
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A control beside the model it was taken from, in one view, by ROC AUC."""
+
+    control: str
+    prefix: str
+    scored: Estimate
+    lost: Estimate  # model - control
+
+    @property
+    def as_good(self) -> bool:
+        return self.lost.low <= 0
+
+
+@dataclass(frozen=True)
+class Conclusions:
+    """winner: None where the set is too small to say. lines: the report's first ones."""
+
+    winner: str | None
+    lines: list[str]
+
+
+def conclude(
+    figures: list[Figures], taken: list[Taken], *, controlled: str | None, test: dict[str, int]
+) -> Conclusions:
+    """figures: of each view. test: users and how many of them are anomalous, over all folds."""
+    warnings = [_warn(one, controlled) for one in taken if one.as_good]
+    if problem := _too_small(figures, test):
+        return Conclusions(None, [problem, *warnings])
+    winner = _winner(figures)
+    return Conclusions(winner, [*warnings, _name(winner, figures), *(_beside(winner, one) for one in figures)])
+
+
+def _too_small(figures: list[Figures], test: dict[str, int]) -> str | None:
+    rarer = min(test["anomalous"], test["users"] - test["anomalous"])
+    widths = {one.prefix: _width(one.estimate(BASELINE, "roc_auc")) for one in figures}
+    prefix = max(widths, key=widths.__getitem__)
+    if rarer >= FEWEST_OF_EACH and widths[prefix] <= WIDEST:
+        return None
+    return (
+        f"Too small to conclude: {test['users']} test users, {test['anomalous']} of them anomalous; the interval of "
+        f"{BASELINE}'s ROC AUC at {prefix} is {widths[prefix]:.3f} wide (needed: {FEWEST_OF_EACH} of either kind, "
+        f"at most {WIDEST})."
+    )
+
+
+def _width(found: Estimate) -> float:
+    return found.high - found.low
+
+
+def _winner(figures: list[Figures]) -> str:
+    """The model of the highest average precision over the views, unless LightGBM is not shown to find less.
+
+    Shown: the interval of the difference is above 0 in some view and below 0 in none.
+    """
+
+    def found(model: str) -> float:
+        return sum(one.draws[model]["average_precision"][0] for one in figures)
+
+    best = max(figures[0].draws, key=found)
+    gains = [one.difference(best, BASELINE, "average_precision") for one in figures]
+    shown = any(gain.low > 0 for gain in gains) and not any(gain.high < 0 for gain in gains)
+    return best if shown else BASELINE
+
+
+def _name(winner: str, figures: list[Figures]) -> str:
+    others = [model for model in figures[0].draws if model != BASELINE]
+    if winner != BASELINE:
+        return f"{winner} wins: it finds more than {BASELINE} on the same users."
+    if not others:
+        return f"Only {BASELINE} was compared."
+    return f"{BASELINE} wins: none of {', '.join(others)} is shown to find more. Train {BASELINE}."
+
+
+def _beside(winner: str, one: Figures) -> str:
+    values = {metric: one.draws[winner][metric][0] for metric in ("roc_auc", "average_precision")}
+    told = ", ".join(f"{metric} {value:.3f}" for metric, value in values.items())
+    text = f"At {one.prefix}: {winner} {told}"
+    if winner == BASELINE:
+        return text + "."
+    gains = (one.difference(winner, BASELINE, metric) for metric in values)
+    told = " and ".join(f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})" for gain in gains)
+    return f"{text}; beside {BASELINE} {told}."
+
+
+def _warn(one: Taken, controlled: str | None) -> str:
+    return (
+        f"A control does as well as {controlled} at {one.prefix}: {one.control}, ROC AUC {one.scored.value:.3f}; the "
+        f"model is {one.lost.value:+.4f} ({one.lost.low:+.4f} to {one.lost.high:+.4f}) beside it."
+    )

@@ -1,0 +1,66 @@
+"""Every model in the one form that a comparison knows: fitted to a fold's material, it gives users in view a logit."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+import keras
+import numpy as np
+
+from ml.comparison.material import Material
+from ml.comparison.protocol import Model
+from ml.models.baseline import Baseline
+from ml.models.config import Architecture
+from ml.models.infer import infer_logits
+from ml.sequences.features import Featurizer, Steps
+from ml.training.config import DEFAULTS
+from ml.training.train import fit_network
+
+SMALLEST = 1e-7  # a probability that a booster gives is kept this far from 0 and 1
+
+
+class Fitted(Protocol):
+    """A model that was fitted."""
+
+    def logits(self, view: str, steps: Steps) -> np.ndarray:
+        """float64 (users,), as seen at each user's last step in view."""
+
+
+@dataclass(frozen=True)
+class FittedNetwork:
+    model: keras.Model
+
+    def logits(self, view: str, steps: Steps) -> np.ndarray:
+        return infer_logits(self.model, steps)[steps.offsets[1:] - 1].astype(np.float64)
+
+
+@dataclass(frozen=True)
+class FittedBaseline:
+    baseline: Baseline
+    featurizer: Featurizer
+
+    def logits(self, view: str, steps: Steps) -> np.ndarray:
+        probability = np.clip(self.baseline.predict(view, steps, self.featurizer), SMALLEST, 1 - SMALLEST)
+        return np.log(probability) - np.log1p(-probability)
+
+
+def fit_baseline(material: Material, seed: int) -> FittedBaseline:
+    """LightGBM, one booster for each view."""
+    featurizer = material.featurizer
+    fitted = Baseline.fit(material.training_views, material.validation_views, featurizer, seed=seed)
+    return FittedBaseline(fitted, featurizer)
+
+
+def fit_sequence_model(architecture: Architecture, material: Material, seed: int) -> FittedNetwork:
+    """One network for all views."""
+    config = DEFAULTS[architecture]
+    model, _ = fit_network(material.training, material.validation, material.featurizer, config, seed)
+    return FittedNetwork(model)
+
+
+FITTERS: dict[Model, Callable[[Material, int], Fitted]] = {
+    Model.LIGHTGBM: fit_baseline,
+    Model.GRU: partial(fit_sequence_model, Architecture.GRU),
+    Model.TRANSFORMER: partial(fit_sequence_model, Architecture.TRANSFORMER),
+}

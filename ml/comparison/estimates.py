@@ -1,0 +1,87 @@
+"""Predictions -> figures with intervals.
+
+A figure is the mean over seeds and folds. Its 95 % interval comes from drawing the test users anew, in each fold as
+many of either label as there are; the same draws for every model and seed, so that a difference's interval is paired.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.evaluation.metrics import (
+    METRICS,
+    Estimate,
+    estimate,
+    expected_calibration_error,
+    precision_at_budget,
+    rank_users,
+    resample,
+)
+
+Draws = dict[str, np.ndarray]  # metric -> float64 (rounds + 1,), the users as they are first
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of one view: model -> metric -> draws."""
+
+    prefix: str
+    draws: dict[str, Draws]
+
+    def scores(self) -> Iterator[dict[str, object]]:
+        """model, prefix, metric, mean, low, high."""
+        for model, metrics in self.draws.items():
+            for metric, drawn in metrics.items():
+                yield {"model": model, "prefix": self.prefix, "metric": metric, **told(estimate(drawn))}
+
+    def estimate(self, model: str, metric: str) -> Estimate:
+        return estimate(self.draws[model][metric])
+
+    def difference(self, model: str, other: str, metric: str) -> Estimate:
+        """model - other, on the same draws."""
+        return estimate(self.draws[model][metric] - self.draws[other][metric])
+
+
+def measure(predictions: pa.Table, prefix: str, *, budget: int, seed: int) -> Figures:
+    """predictions: PREDICTIONS. budget: users flagged a day."""
+    seen = predictions.filter(pc.equal(predictions["prefix"], prefix))
+    found: dict[str, list[Draws]] = {}
+    for fold in pc.unique(seen["fold"]).to_pylist():
+        rows = seen.filter(pc.equal(seen["fold"], fold))
+        for model, draws in _measure_fold(rows, budget, np.random.default_rng(seed)):
+            found.setdefault(model, []).append(draws)
+    means = {
+        model: {metric: np.mean([draws[metric] for draws in all_draws], axis=0) for metric in all_draws[0]}
+        for model, all_draws in found.items()
+    }
+    return Figures(prefix, means)
+
+
+def _measure_fold(rows: pa.Table, budget: int, rng: np.random.Generator) -> Iterator[tuple[str, Draws]]:
+    """Of each model and seed; every one of them has judged the same users in the same order."""
+    pairs = rows.group_by(["model", "seed"], use_threads=False).aggregate([]).to_pylist()
+    weights = None
+    for pair in pairs:
+        mine = rows.filter(pc.and_(pc.equal(rows["model"], pair["model"]), pc.equal(rows["seed"], pair["seed"])))
+        labels = mine["target"].to_numpy()
+        if weights is None:
+            weights = np.vstack([np.ones(len(labels)), resample(labels, rng)])
+        yield pair["model"], _draw(mine, labels, weights, budget)
+
+
+def _draw(rows: pa.Table, labels: np.ndarray, weights: np.ndarray, budget: int) -> Draws:
+    logits, probability, days = (rows[name].to_numpy() for name in ("logit", "probability", "day"))
+    ranking = rank_users(logits, labels, weights)
+    return {
+        **{name: metric(ranking) for name, metric in METRICS.items()},
+        "precision_at_budget": precision_at_budget(logits, labels, weights, days, budget),
+        "expected_calibration_error": expected_calibration_error(probability, labels, weights),
+    }
+
+
+def told(found: Estimate) -> dict[str, float]:
+    """As a report has it: mean, low, high."""
+    return {"mean": found.value, "low": found.low, "high": found.high}

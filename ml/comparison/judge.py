@@ -1,0 +1,70 @@
+"""What fitted models said of the users they were judged on, one row for each user, view, model, seed and fold."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+from sklearn.metrics import precision_recall_curve
+
+from ml.calibration.probability import NothingToCalibrate, fit_probability
+from ml.comparison.contenders import Fitted
+from ml.comparison.material import Material
+
+PREDICTIONS = pa.schema(
+    [
+        pa.field("fold", pa.string(), nullable=False),
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("seed", pa.int64(), nullable=False),
+        pa.field("prefix", pa.string(), nullable=False),
+        pa.field("user_id", pa.string(), nullable=False),
+        pa.field("day", pa.int32(), nullable=False),  # of the last event in view, days since 1970
+        pa.field("target", pa.int8(), nullable=False),
+        pa.field("logit", pa.float64(), nullable=False),
+        pa.field("probability", pa.float64(), nullable=False),  # calibrated on the validation slice
+        pa.field("flagged", pa.bool_(), nullable=False),  # at the threshold that was best on the validation slice
+    ]
+)
+
+
+def judge(fitted: Fitted, material: Material, *, model: str, seed: int) -> pa.Table:
+    """PREDICTIONS of one fitted model, every view."""
+    return pa.concat_tables(_judge_view(fitted, material, view, model, seed) for view in material.test_views)
+
+
+def _judge_view(fitted: Fitted, material: Material, view: str, model: str, seed: int) -> pa.Table:
+    steps, targets = material.validation_views[view]
+    held = fitted.logits(view, steps)
+    calibrate = _calibration(held, targets)
+    threshold = best_threshold(calibrate(held), targets)
+    test = material.test_views[view]
+    logits = fitted.logits(view, test.steps)
+    probability, rows = calibrate(logits), len(logits)
+    columns = {
+        "fold": [material.fold.name] * rows,
+        "model": [model] * rows,
+        "seed": [seed] * rows,
+        "prefix": [view] * rows,
+        "user_id": test.user_ids,
+        "day": test.days,
+        "target": test.targets,
+        "logit": logits,
+        "probability": probability,
+        "flagged": probability >= threshold,
+    }
+    return pa.table(columns, schema=PREDICTIONS)
+
+
+def _calibration(logits: np.ndarray, targets: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """A model that does not tell the validation users apart keeps the probabilities that it states."""
+    try:
+        return fit_probability(logits, targets).probability
+    except NothingToCalibrate:
+        return lambda given: np.exp(-np.logaddexp(0, -given))
+
+
+def best_threshold(probability: np.ndarray, targets: np.ndarray) -> float:
+    """The probability from which on flagging gives the highest F1; both (users,)."""
+    precision, recall, thresholds = precision_recall_curve(targets, probability)
+    total = precision[:-1] + recall[:-1]
+    f1 = np.divide(2 * precision[:-1] * recall[:-1], total, out=np.zeros_like(total), where=total > 0)
+    return float(thresholds[np.argmax(f1)])

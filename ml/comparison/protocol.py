@@ -1,0 +1,129 @@
+"""The protocol of a comparison: a YAML file that says who is learned from, who is judged, when, and by which models."""
+
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from ml.datasets.columns import Strict
+from ml.datasets.yaml_lines import YamlInvalid, read_yaml, tell_problems
+from ml.errors import ExitCode, TrailguardError
+
+SHIPPED = Path(__file__).parent / "protocols"
+Days = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+
+
+class ProtocolInvalid(TrailguardError):
+    """A protocol is wrong.
+
+    Mend it at the line and column named above; ml/comparison/protocol.py lists every key.
+    """
+
+    exit_code = ExitCode.USAGE
+
+
+class Model(StrEnum):
+    """What can be compared; LightGBM always is."""
+
+    LIGHTGBM = "lightgbm"
+    GRU = "gru"
+    LSTM = "lstm"
+    TRANSFORMER = "transformer"
+    FUSION = "fusion"
+    BLEND = "blend"
+
+
+class History(Strict):
+    """The days of the dataset that exist for the comparison, [start, end)."""
+
+    start: date
+    end: date
+
+    @model_validator(mode="after")
+    def in_order(self) -> Self:
+        if self.end <= self.start:
+            raise ValueError("a history ends after it starts")
+        return self
+
+
+class TimeSplit(Strict):
+    """Trained as of train_before; judged are the users first seen in [test_from, test_until)."""
+
+    by: Literal["time"]
+    train_before: date
+    test_from: date
+    test_until: date
+
+    @model_validator(mode="after")
+    def in_order(self) -> Self:
+        if not self.train_before <= self.test_from < self.test_until:
+            raise ValueError("train_before, test_from and test_until must follow each other")
+        return self
+
+
+class UserSplit(Strict):
+    """Every user is judged once, by a model that was trained on the other folds' users."""
+
+    by: Literal["user"]
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
+
+
+class PrequentialSplit(Strict):
+    """Fold after fold in time: `train_days` of first-seen users, `delay_days` in which their labels arrive, then
+    `test_days`. The last fold's test days end where the history does, less the label delay; each fold before it lies
+    test_days earlier."""
+
+    by: Literal["prequential"]
+    train_days: Days
+    delay_days: Annotated[int, Field(ge=0)]
+    test_days: Days
+    folds: Annotated[int, Field(ge=1, le=50)]
+
+
+class Protocol(Strict):
+    """The YAML document.
+
+    users: who takes part: `matured`, where a user whom no label calls anomalous within the label delay counts as good,
+        or `labelled`, only users with a label of their own.
+    window: events kept of each user. prefixes: after how many events users are judged; `all` is the newest window.
+    validation: the share of training users, the newest of them, that stops, chooses and calibrates.
+    controls: the model that is trained anew on trails from which something was taken away; absent, none is.
+    budget: users flagged a day, for precision at a budget.
+    """
+
+    history: History
+    split: Annotated[TimeSplit | UserSplit | PrequentialSplit, Field(discriminator="by")]
+    users: Literal["matured", "labelled"] = "matured"
+    window: Annotated[int, Field(ge=2, le=1024)] = 64
+    prefixes: Annotated[tuple[Annotated[int, Field(ge=1)] | Literal["all"], ...], Field(min_length=1)] = (
+        3,
+        5,
+        10,
+        "all",
+    )
+    validation: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+    models: Annotated[tuple[Model, ...], Field(min_length=1)] = (Model.LIGHTGBM, Model.FUSION)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
+    controls: Model | None = None
+    budget: Annotated[int, Field(ge=1)] = 20
+
+
+def load_protocol(reference: str | Path) -> Protocol:
+    """Reads a protocol by its shipped name or its path. Raises ProtocolInvalid naming file, line and column."""
+    shipped = SHIPPED / f"{reference}.yaml"
+    path = shipped if shipped.is_file() else Path(reference)
+    try:
+        document = read_yaml(path)
+        return Protocol.model_validate(document.value)
+    except YamlInvalid as error:
+        raise ProtocolInvalid(where=error.where, problem=error.problem) from None
+    except ValidationError as error:
+        raise ProtocolInvalid(**tell_problems(document, error)) from None
+
+
+def moment(day: date) -> datetime:
+    """Its first moment, UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -1,0 +1,105 @@
+"""The report of a comparison: report.json for programs, report.html for people, predictions.parquet to look deeper."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from sklearn.metrics import classification_report
+
+from ml.comparison.compare import Outcome
+from ml.comparison.conclusions import BASELINE, Conclusions, Taken, conclude
+from ml.comparison.estimates import Figures, measure, told
+from ml.comparison.history import History
+from ml.comparison.page import write_page
+from ml.comparison.protocol import Protocol
+from ml.files import new_file, write_json
+
+SEED = 0  # of the bootstrap
+
+
+def write_report(out: Path, history: History, protocol: Protocol, outcome: Outcome) -> dict:
+    """Writes the three files and returns what the command prints: conclusions, winner, scores, paths."""
+    prefixes = [str(prefix) for prefix in protocol.prefixes]
+    figures = [measure(outcome.predictions, prefix, budget=protocol.budget, seed=SEED) for prefix in prefixes]
+    taken = [one for prefix in prefixes for one in _judge_controls(outcome, protocol, prefix)]
+    test = _total(fold.test.counts() for fold in outcome.folds)
+    concluded = conclude(figures, taken, controlled=protocol.controls, test=test)
+    report = _tell(history, protocol, outcome, figures, taken, concluded)
+    with new_file(out / "predictions.parquet") as unfinished:
+        pq.write_table(outcome.predictions, unfinished, compression="zstd")
+    write_json(out / "report.json", report)
+    write_page(out / "report.html", report, outcome.predictions)
+    printed = ("winner", "conclusions", "scores")
+    return {name: report[name] for name in printed} | {"report": out / "report.html"}
+
+
+def _tell(
+    history: History,
+    protocol: Protocol,
+    outcome: Outcome,
+    figures: list[Figures],
+    taken: list[Taken],
+    concluded: Conclusions,
+) -> dict:
+    return {
+        "dataset": history.name,
+        "conclusions": concluded.lines,
+        "winner": concluded.winner,
+        "protocol": protocol.model_dump(mode="json"),
+        "label_delay_days": history.label_delay.days,
+        "folds": {fold.name: {"as_of": fold.as_of.isoformat(), **fold.counts()} for fold in outcome.folds},
+        "scores": [score for one in figures for score in one.scores()],
+        "differences": [row for one in figures for row in _differences(one)],
+        "controls": [
+            {"control": one.control, "prefix": one.prefix, "as_good": one.as_good, **_named("roc_auc", one)}
+            for one in taken
+        ],
+        "classification": list(_classify(outcome.predictions)),
+    }
+
+
+def _named(metric: str, one: Taken) -> dict[str, object]:
+    return {"metric": metric, **told(one.scored), "model_minus_control": told(one.lost)}
+
+
+def _differences(one: Figures) -> Iterator[dict[str, object]]:
+    """Each model beside the baseline."""
+    for model, metrics in one.draws.items():
+        for metric in metrics if model != BASELINE else ():
+            gain = one.difference(model, BASELINE, metric)
+            yield {"model": model, "baseline": BASELINE, "prefix": one.prefix, "metric": metric, **told(gain)}
+
+
+def _judge_controls(outcome: Outcome, protocol: Protocol, prefix: str) -> Iterator[Taken]:
+    """Beside the same model with the same seed."""
+    if outcome.controls is None:
+        return
+    whole = outcome.predictions
+    same = pc.and_(pc.equal(whole["model"], protocol.controls), pc.equal(whole["seed"], protocol.seeds[0]))
+    both = pa.concat_tables([whole.filter(same), outcome.controls])
+    figures = measure(both, prefix, budget=protocol.budget, seed=SEED)
+    for control in figures.draws:
+        if control != protocol.controls:
+            lost = figures.difference(protocol.controls, control, "roc_auc")
+            yield Taken(control, prefix, figures.estimate(control, "roc_auc"), lost)
+
+
+def _classify(predictions: pa.Table) -> Iterator[dict[str, object]]:
+    """scikit-learn's classification report at the chosen thresholds; seeds and folds together."""
+    for key in predictions.group_by(["model", "prefix"], use_threads=False).aggregate([]).to_pylist():
+        mine = pc.and_(pc.equal(predictions["model"], key["model"]), pc.equal(predictions["prefix"], key["prefix"]))
+        rows = predictions.filter(mine)
+        targets, flagged = rows["target"].to_numpy(), rows["flagged"].to_numpy().astype(int)
+        found = classification_report(
+            targets, flagged, labels=[0, 1], target_names=["good", "anomalous"], output_dict=True, zero_division=0.0
+        )
+        yield {**key, "report": found}
+
+
+def _total(counts: Iterator[dict[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for one in counts:
+        total = {name: total.get(name, 0) + value for name, value in one.items()}
+    return total
