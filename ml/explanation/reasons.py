@@ -8,6 +8,7 @@ REASONS = {
     "event_mix": ("event_type", "same_type", "distinct_types"),
     "item_repetition": ("same_item", "item_new", "item_visit", "item_revisit", "distinct_items", "items_per_event"),
     "item_popularity": ("item_events", "item_users"),
+    "item_recency": ("item_gap",),
     "session_shape": ("session", "events_per_session"),
     "amounts": ("amount",),
     "channel": ("channel",),

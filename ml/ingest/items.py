@@ -24,7 +24,7 @@ def sum_up(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("event_time").last().alias("last_time"),
         pl.col("other_time").last(),
     )
-    return turns.group_by("item_id").agg(*counts, *newest).sort("item_id")
+    return turns.group_by("item", maintain_order=True).agg(pl.col("item_id").first(), *counts, *newest).drop("item")
 
 
 def add_items(rows: pl.DataFrame, earlier: pl.DataFrame) -> pl.DataFrame:
@@ -36,47 +36,32 @@ def add_items(rows: pl.DataFrame, earlier: pl.DataFrame) -> pl.DataFrame:
     known = pl.col("item_id").is_not_null()
     numbers = (pl.when(known).then(pl.col(name).fill_null(0)) for name in ("item_events", "item_users"))
     other = pl.when(known).then(pl.when("first_turn").then("before_today").otherwise("other_time"))
-    found = (
-        turns.join(_look_back(turns, earlier), on="item_id", how="left")
-        .sort("row")
-        .select(*numbers, other.alias("item_other_time"))
-    )
-    return rows.hstack(found)
+    found = turns.join(_look_back(turns, earlier), on="item", how="left").sort("row")
+    return rows.hstack(found.select(*numbers, item_other_time=other))
 
 
 def _look_back(turns: pl.DataFrame, earlier: pl.DataFrame) -> pl.DataFrame:
-    """item_id, item_events, item_users of the earlier days, and before_today: their newest event by anyone but the user
-    who opens the item's day."""
-    openers = turns.filter("opens_day").select("item_id", opener="user_id")
+    """By item: item_events and item_users of the earlier days, and before_today, their newest event by anyone but the
+    user who has the item's first turn."""
+    openers = turns.filter("opens_day").select("item", "item_id", opener="user_id")
     by_another = pl.when(pl.col("last_user") != pl.col("opener")).then("last_time").otherwise("other_time")
-    return (
-        earlier.join(openers, on="item_id")
-        .group_by("item_id")
-        .agg(
-            item_events=pl.col("events").sum(),
-            item_users=pl.col("users").sum(),
-            before_today=by_another.max(),
-        )
-    )
+    sums = (pl.col("events").sum().alias("item_events"), pl.col("users").sum().alias("item_users"))
+    return earlier.join(openers, on="item_id").group_by("item").agg(*sums, before_today=by_another.max())
 
 
 def _cut_turns(rows: pl.DataFrame) -> pl.DataFrame:
     """NEEDED columns and row, in the order of (item_id, event_time, event_id), with
 
-    opens_day: whether it is the item's first event; first_turn: whether it is in the item's first turn;
-    other_time: of the newest event before it by another user, absent in the first turn.
+    opens_day: whether it is the item's first event; item: the item's number; first_turn: whether it is in the item's
+    first turn; other_time: of the newest event before it by another user, absent in the first turn.
     """
     opens_day = pl.col("item_id").ne_missing(pl.col("item_id").shift())
     opens_turn = pl.col("opens_day") | (pl.col("user_id") != pl.col("user_id").shift())
-    start = pl.when(opens_turn).then(pl.int_range(pl.len())).forward_fill()
+    turn = pl.when(opens_turn).then(pl.int_range(pl.len())).forward_fill()
+    ordered = rows.select(NEEDED).with_row_index("row").sort("item_id", "event_time", "event_id")
     return (
-        rows.select(NEEDED)
-        .with_row_index("row")
-        .sort("item_id", "event_time", "event_id")
-        .with_columns(opens_day=opens_day)
-        .with_columns(start=start)
-        .with_columns(
-            first_turn=pl.col("opens_day").gather("start"), other_time=pl.col("event_time").shift().gather("start")
-        )
-        .with_columns(other_time=pl.when(~pl.col("first_turn")).then("other_time"))
+        ordered.with_columns(opens_day=opens_day)
+        .with_columns(item=pl.col("opens_day").cum_sum(), turn=turn)
+        .with_columns(first_turn=pl.col("opens_day").gather("turn"), before=pl.col("event_time").shift().gather("turn"))
+        .with_columns(other_time=pl.when(~pl.col("first_turn")).then("before"))
     )

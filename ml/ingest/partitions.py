@@ -93,8 +93,15 @@ def _place(folder: Path, day: date, rows: pa.Table | None) -> None:
     path = part(folder, day)
     if rows is not None:
         with new_file(path) as unfinished:
-            pq.write_table(rows, unfinished, compression=COMPRESSION, row_group_size=ROW_GROUP)
+            pq.write_table(
+                rows, unfinished, compression=COMPRESSION, row_group_size=ROW_GROUP, use_dictionary=_repeating(rows)
+            )
         return
     path.unlink(missing_ok=True)
     if path.parent.is_dir() and not any(path.parent.iterdir()):
         path.parent.rmdir()
+
+
+def _repeating(rows: pa.Table) -> list[str]:
+    """Columns worth a dictionary: one of times or identities takes longer to write and more room than none."""
+    return [field.name for field in rows.schema if field.name != "event_id" and not pa.types.is_timestamp(field.type)]

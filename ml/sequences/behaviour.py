@@ -19,7 +19,7 @@ RECENT = {"5m": 300.0, "1h": 3600.0, "1d": 86400.0}
 DAY_SECONDS = 86400
 SINGLE_EVENT = (
     *("gap", "account_age", "hour_sin", "hour_cos", "weekday_sin", "weekday_cos", "same_type", "same_item"),
-    *("item_new", "item_visit", "item_events", "item_users"),
+    *("item_new", "item_visit", "item_events", "item_users", "item_gap"),
 )  # besides amount and numeric extras
 
 
@@ -71,19 +71,19 @@ def _signed_log(values: np.ndarray) -> np.ndarray:
     return np.sign(values) * np.log1p(np.abs(values))
 
 
-def _gap(events: pa.Table) -> np.ndarray:
-    """Seconds since the user's previous event, nan at their first."""
-    return _seconds(events, "event_time") - _seconds(events, "previous_event_time")
+def _since(events: pa.Table, column: str) -> np.ndarray:
+    """Seconds from then to the event, nan where absent."""
+    return _seconds(events, "event_time") - _seconds(events, column)
 
 
 def _timing(events: pa.Table, ragged: Ragged) -> dict[str, np.ndarray]:
-    time, gap = _seconds(events, "event_time"), np.log1p(_gap(events))
+    time, gap = _seconds(events, "event_time"), np.log1p(_since(events, "previous_event_time"))
     gaps = Running(ragged, gap)
     hour = 2 * np.pi * (time % DAY_SECONDS) / DAY_SECONDS
     weekday = 2 * np.pi * ((time // DAY_SECONDS) % 7) / 7
     return {
         "ordinal": np.log1p(_numbers(events, "ordinal")),
-        "account_age": np.log1p(time - _seconds(events, "first_event_time")),
+        "account_age": np.log1p(_since(events, "first_event_time")),
         "gap": gap,
         "gap_mean": gaps.mean(),
         "gap_std": gaps.std(),
@@ -113,7 +113,8 @@ def _items(events: pa.Table, ragged: Ragged) -> dict[str, np.ndarray]:
     met = ragged.sum(ragged.first(codes) & (codes > 0))
     run = np.arange(len(same)) - ragged.since(~same)
     popularity, people = np.log1p(_numbers(events, "item_events")), np.log1p(_numbers(events, "item_users"))
-    popularities = Running(ragged, popularity)
+    gap = np.log1p(_since(events, "item_other_time"))
+    popularities, gaps = Running(ragged, popularity), Running(ragged, gap)
     return {
         "same_item": same,
         "same_item_run": np.log1p(run),
@@ -128,13 +129,17 @@ def _items(events: pa.Table, ragged: Ragged) -> dict[str, np.ndarray]:
         "item_events_max": popularities.max(),
         "item_users": people,
         "item_users_mean": Running(ragged, people).mean(),
+        "item_gap": gap,
+        "item_gap_mean": gaps.mean(),
+        "item_gap_min": gaps.min(),
     }
 
 
 def _sessions(events: pa.Table, ragged: Ragged) -> dict[str, np.ndarray]:
     """A session ends where the shop says so or, where it names none, after SESSION_GAP seconds of silence."""
     time = _seconds(events, "event_time")
-    new = _changes(events["session_id"], otherwise=~(_gap(events) <= SESSION_GAP)) | (ragged.positions == 0)
+    silent = ~(_since(events, "previous_event_time") <= SESSION_GAP)
+    new = _changes(events["session_id"], otherwise=silent) | (ragged.positions == 0)
     opened = ragged.since(new)
     sessions = ragged.sum(new)
     return {

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.contracts.events import Kind
+from ml.contracts.lake import DERIVED
 from ml.errors import TrailguardError
 from ml.files import write_json
 from ml.sequences.behaviour import SINGLE_EVENT, describe_steps
@@ -28,9 +29,9 @@ AT_ONCE = 16_384  # events whose features are made at a time, so that they stay 
 
 
 class ColumnAbsent(TrailguardError):
-    """The events lack a column that the model was trained on.
+    """The events lack a column that features are made of.
 
-    Declare it in the dataset descriptor and ingest the events again.
+    Declare it in the dataset descriptor, unless the lake derives it by itself, and ingest the events again.
     """
 
 
@@ -117,7 +118,7 @@ class Featurizer:
         return cls(dict(extras), window, vocabularies, shares, means, scales, indicators)
 
     def transform(self, sequences: Sequences) -> Steps:
-        """The inputs of every event. Raises ColumnAbsent where a declared extra is missing from the events."""
+        """The inputs of every event. Raises ColumnAbsent where the events lack a declared extra or a derived column."""
         _check_columns(sequences.events, self.extras)
         events = sequences.events.num_rows
         numeric = np.empty((events, len(self.numeric_names)), np.float32)
@@ -165,7 +166,7 @@ def _categoricals(extras: Mapping[str, Kind]) -> list[str]:
 def _optional(extras: Mapping[str, Kind]) -> set[str]:
     """Features of a single event, whose absence says something; an aggregate is absent only before its first value."""
     numbers = {name for name, kind in extras.items() if kind is Kind.NUMERIC}
-    return {"gap", "item_visit", "amount", *numbers, *(f"{name}_length" for name in _texts(extras))}
+    return {"gap", "item_visit", "item_gap", "amount", *numbers, *(f"{name}_length" for name in _texts(extras))}
 
 
 def _texts(extras: Mapping[str, Kind]) -> list[str]:
@@ -173,7 +174,8 @@ def _texts(extras: Mapping[str, Kind]) -> list[str]:
 
 
 def _check_columns(events: pa.Table, extras: Mapping[str, Kind]) -> None:
-    absent = [name for name in extras if name not in events.column_names]
+    derived = [field.name for field in DERIVED if field.name != "user_bucket"]
+    absent = [name for name in (*extras, *derived) if name not in events.column_names]
     if absent:
         raise ColumnAbsent(columns=absent)
 

@@ -46,12 +46,14 @@ def test_the_same_trail_is_explained_the_same_way_twice():
 
 def test_inputs_are_grouped_under_stable_reasons_and_a_declared_extra_is_its_own():
     names = ["gap", "gap_mean", "item_events_max", "events_in_5m", "device_share=phone", "session_age", "device"]
+    names += ["item_gap_min", "item_gap_unknown"]
     assert group_inputs(names, ["device"]) == {
         "pace": [0, 1],
         "item_popularity": [2],
         "bursts": [3],
         "device": [4, 6],
         "session_shape": [5],
+        "item_recency": [7, 8],
     }
 
 

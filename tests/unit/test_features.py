@@ -1,5 +1,6 @@
 """The featurizer: declared columns in, causal and undated model inputs out."""
 
+import math
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from ml.contracts.events import Kind
 from ml.sequences.batches import BUCKETS, pack_batches, pad, pad_values, plan_batches, unpad
+from ml.sequences.behaviour import describe_steps
 from ml.sequences.build import Selection, build_sequences
 from ml.sequences.features import UNKNOWN, ColumnAbsent, Featurizer
 from ml.sequences.sequences import Sequences
@@ -96,6 +98,29 @@ def test_a_missing_declared_column_is_named(sequences: Sequences, featurizer: Fe
         featurizer.transform(lacking)
     with pytest.raises(ColumnAbsent, match="smell"):
         Featurizer.fit(sequences, extras={"smell": Kind.CATEGORICAL}, window=50)
+
+
+def test_a_lake_or_snapshot_of_an_earlier_version_is_refused(sequences: Sequences, featurizer: Featurizer):
+    with pytest.raises(ColumnAbsent, match="item_other_time"):
+        featurizer.transform(replace(sequences, events=sequences.events.drop(["item_other_time"])))
+
+
+def test_how_long_ago_another_user_was_at_the_item_is_known_to_the_second(sequences: Sequences, featurizer: Featurizer):
+    rows, described = sequences.events.to_pylist(), describe_steps(sequences, EXTRAS)
+    expected = [
+        math.log1p((row["event_time"] - row["item_other_time"]).total_seconds()) if row["item_other_time"] else math.nan
+        for row in rows
+    ]
+    np.testing.assert_allclose(described["item_gap"], expected)
+    assert len({row["item_other_time"] for row in rows}) > 100
+    trail = expected[: sequences.offsets[1]]
+    known = [gap for gap in trail if not math.isnan(gap)]
+    assert 1 < len(known) < len(trail)
+    last = sequences.offsets[1] - 1
+    np.testing.assert_allclose(described["item_gap_mean"][last], np.mean(known), atol=1e-5)
+    np.testing.assert_allclose(described["item_gap_min"][last], min(known), atol=1e-5)
+    assert {"item_gap", "item_gap_mean", "item_gap_min", "item_gap_unknown"} <= set(featurizer.numeric_names)
+    assert "item_gap" in featurizer.single_event_names
 
 
 def test_what_never_varies_is_left_out(tmp_path: Path):

@@ -42,7 +42,8 @@ def contents(root: Path) -> dict[str, str]:
 
 
 def popularity(root: Path, day: date) -> pa.Table:
-    return pq.read_table(part(root / "events", day), partitioning=None).select(["item_id", "item_events", "item_users"])
+    columns = ["event_id", "item_id", "item_events", "item_users", "item_other_time"]
+    return pq.read_table(part(root / "events", day), partitioning=None).select(columns)
 
 
 def test_days_published_in_any_order_and_twice_are_the_same_files(staged: dict[date, Path], tmp_path: Path):
@@ -68,6 +69,9 @@ def test_a_repaired_day_renews_the_popularity_of_the_thirty_days_after_it_and_no
     assert len(renewed) > 15
     assert min(renewed) > DAYS[5]
     assert max(renewed) <= DAYS[35]
+    without = {day: path for day, path in staged.items() if day != DAYS[5]}
+    publish_days(tmp_path.parent / "without", without)
+    assert contents(tmp_path) == contents(tmp_path.parent / "without")
 
 
 def test_a_publisher_that_dies_leaves_a_mark_until_the_days_are_published_again(
@@ -97,6 +101,19 @@ def test_a_publisher_that_dies_leaves_a_mark_until_the_days_are_published_again(
     whole = {day: staged[day] for day in DAYS[:30]} | repaired
     publish_days(tmp_path.parent / "whole", whole)
     assert contents(tmp_path) == contents(tmp_path.parent / "whole")
+
+
+def test_a_lake_of_an_earlier_version_is_right_once_its_days_were_published_again(
+    staged: dict[date, Path], tmp_path: Path
+):
+    days = {day: staged[day] for day in DAYS[:8]}
+    for name in ("new", "old"):
+        publish_days(tmp_path / name, days)
+    for file in (tmp_path / "old" / "items").rglob("*.parquet"):
+        pq.write_table(pq.read_table(file, partitioning=None).select(["item_id", "events", "users"]), file)
+    for day in sorted(days, key=lambda day: (day.day % 3, day)):
+        publish_days(tmp_path / "old", {day: days[day]})
+    assert contents(tmp_path / "old") == contents(tmp_path / "new")
 
 
 def test_shards_cut_the_buckets_into_ranges_without_gap_or_overlap():
