@@ -16,6 +16,7 @@ Control = Callable[[Sequences], Sequences]
 BOOKKEEPING = ("user_id", "event_id", "ordinal", "remaining", "target")
 CLOCK = ("event_time", "first_event_time", "previous_event_time", "item_other_time", "closes_day")
 SEED = 0
+WEEK, MONDAY = 7 * DAY, 4 * DAY  # microseconds; the first Monday of 1970 was its fifth day
 
 
 def keep_length(sequences: Sequences) -> Sequences:
@@ -29,9 +30,12 @@ def keep_length(sequences: Sequences) -> Sequences:
 
 
 def remove_time(sequences: Sequences) -> Sequences:
-    """Leaves what was done in which order; all of it at one moment, which tells nothing."""
+    """Leaves what was done in which order; all of it when the week of the user's first event began.
+
+    Not at one moment for all, because what was known of an item depends on when it was touched.
+    """
     events, rows = sequences.events, sequences.events.num_rows
-    moment = np.zeros(rows, np.int64)
+    moment = (_micros(events["first_event_time"]) - MONDAY) // WEEK * WEEK + MONDAY
     earlier = pa.array(moment, mask=events["previous_event_time"].is_null().to_numpy()).cast(TIME)
     return _with(
         sequences,

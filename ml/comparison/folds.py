@@ -13,8 +13,9 @@ from ml.comparison.history import History
 from ml.comparison.protocol import PrequentialSplit, Protocol, TimeSplit, UserSplit, moment
 from ml.contracts.events import TIME
 from ml.errors import TrailguardError
+from ml.sequences.item_record import ItemRecord
 from ml.sequences.sequences import Sequences
-from ml.training.verdicts import know_users
+from ml.training.verdicts import know_users, learn_record
 
 FEWEST = 100  # users, all slices together
 SPLIT_SEED = 0  # who is in which fold does not depend on the models' seeds
@@ -58,10 +59,14 @@ class Slice:
 
 @dataclass(frozen=True)
 class Fold:
-    """One training and one judgement. as_of: nothing later was known when it was trained."""
+    """One training and one judgement.
+
+    as_of: nothing later was known when it was trained. record: what was known of items, up to then.
+    """
 
     name: str
     as_of: datetime
+    record: ItemRecord
     training: Slice
     validation: Slice
     test: Slice
@@ -86,7 +91,10 @@ def _by_time(history: History, protocol: Protocol) -> Iterator[Fold]:
     split = protocol.split
     known = _know(history, protocol, moment(split.train_before))
     judged = _first_seen(_know(history, protocol, history.end), moment(split.test_from), moment(split.test_until))
-    yield Fold("time", moment(split.train_before), *_hold_newest(known, protocol.validation), judged)
+    as_of = moment(split.train_before)
+    yield Fold(
+        "time", as_of, _record(history, history.labels, as_of), *_hold_newest(known, protocol.validation), judged
+    )
 
 
 def _prequential(history: History, protocol: Protocol) -> Iterator[Fold]:
@@ -97,7 +105,8 @@ def _prequential(history: History, protocol: Protocol) -> Iterator[Fold]:
         begin = history.end - history.label_delay - test * (index + 1)
         known = _first_seen(_know(history, protocol, begin), begin - delay - train, begin - delay)
         judged = _first_seen(everybody, begin, begin + test)
-        yield Fold(f"{begin:%Y-%m-%d}", begin, *_hold_newest(known, protocol.validation), judged)
+        record = _record(history, history.labels, begin)
+        yield Fold(f"{begin:%Y-%m-%d}", begin, record, *_hold_newest(known, protocol.validation), judged)
 
 
 def _by_user(history: History, protocol: Protocol) -> Iterator[Fold]:
@@ -107,7 +116,16 @@ def _by_user(history: History, protocol: Protocol) -> Iterator[Fold]:
     for part in range(protocol.split.folds):
         others = everybody.keep(parts != part)
         held = _deal(others.labels, round(1 / protocol.validation), SPLIT_SEED + 1) == 0
-        yield Fold(f"user-{part}", history.end, others.keep(~held), others.keep(held), everybody.keep(parts == part))
+        # nothing is known of the judged users, not even through the items that they touched
+        theirs = pc.is_in(history.labels["user_id"], value_set=others.users["user_id"].combine_chunks())
+        record = _record(history, history.labels.filter(theirs), history.end)
+        yield Fold(
+            f"user-{part}", history.end, record, others.keep(~held), others.keep(held), everybody.keep(parts == part)
+        )
+
+
+def _record(history: History, labels: pa.Table, as_of: datetime) -> ItemRecord:
+    return learn_record(history.events, labels, as_of=as_of)
 
 
 def _know(history: History, protocol: Protocol, as_of: datetime) -> Slice:

@@ -45,7 +45,8 @@ class Material:
 
     @cached_property
     def featurizer(self) -> Featurizer:
-        return Featurizer.fit(self._trails(self.fold.training), extras=self.extras, window=self.window)
+        trails = self._trails(self.fold.training)
+        return Featurizer.fit(trails, extras=self.extras, window=self.window, record=self.fold.record)
 
     @cached_property
     def training(self) -> TargetedSteps:

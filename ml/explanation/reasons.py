@@ -9,6 +9,7 @@ REASONS = {
     "item_repetition": ("same_item", "item_new", "item_visit", "item_revisit", "distinct_items", "items_per_event"),
     "item_popularity": ("item_events", "item_users"),
     "item_recency": ("item_gap",),
+    "item_record": ("item_bad_users",),
     "session_shape": ("session", "events_per_session"),
     "amounts": ("amount",),
     "channel": ("channel",),

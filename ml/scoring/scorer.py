@@ -99,7 +99,7 @@ class Scorer:
     def load(cls, bundle: Path, *, threads: int = os.cpu_count() or 1) -> "Scorer":
         """threads: see Network. Raises InputAbsent where the folder is no complete bundle."""
         calibration = ProbabilityCalibration.load(bundle / "calibration.json")
-        return cls(Featurizer.load(bundle / "featurizer.json"), Network(bundle, threads), calibration)
+        return cls(Featurizer.load(bundle), Network(bundle, threads), calibration)
 
     def score_users(self, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
         """Judges each user by everything they did: float32 and float64 (users,), the logit and its probability."""

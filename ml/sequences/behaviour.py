@@ -19,7 +19,7 @@ RECENT = {"5m": 300.0, "1h": 3600.0, "1d": 86400.0}
 DAY_SECONDS = 86400
 SINGLE_EVENT = (
     *("gap", "account_age", "hour_sin", "hour_cos", "weekday_sin", "weekday_cos", "same_type", "same_item"),
-    *("item_new", "item_visit", "item_events", "item_users", "item_gap"),
+    *("item_new", "item_visit", "item_events", "item_users", "item_gap", "item_bad_users"),
 )  # besides amount and numeric extras
 
 
@@ -114,7 +114,8 @@ def _items(events: pa.Table, ragged: Ragged) -> dict[str, np.ndarray]:
     run = np.arange(len(same)) - ragged.since(~same)
     popularity, people = np.log1p(_numbers(events, "item_events")), np.log1p(_numbers(events, "item_users"))
     gap = np.log1p(_since(events, "item_other_time"))
-    popularities, gaps = Running(ragged, popularity), Running(ragged, gap)
+    bad = np.log1p(_numbers(events, "item_bad_users"))
+    popularities, gaps, badness = Running(ragged, popularity), Running(ragged, gap), Running(ragged, bad)
     return {
         "same_item": same,
         "same_item_run": np.log1p(run),
@@ -132,6 +133,10 @@ def _items(events: pa.Table, ragged: Ragged) -> dict[str, np.ndarray]:
         "item_gap": gap,
         "item_gap_mean": gaps.mean(),
         "item_gap_min": gaps.min(),
+        "item_bad_users": bad,
+        "item_bad_users_mean": badness.mean(),
+        "item_bad_users_std": badness.std(),
+        "item_bad_users_max": badness.max(),
     }
 
 

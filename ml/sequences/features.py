@@ -3,7 +3,7 @@
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,12 @@ from ml.contracts.lake import DERIVED
 from ml.errors import TrailguardError
 from ml.files import write_json
 from ml.sequences.behaviour import SINGLE_EVENT, describe_steps
+from ml.sequences.item_record import ItemRecord
 from ml.sequences.ragged import Ragged
 from ml.sequences.sequences import Sequences
 
-VERSION = 1
+VERSION = 2
+FILE = "featurizer.json"
 PADDING, UNKNOWN = 0, 1  # codes of every categorical input; known values follow
 VOCABULARY = 64  # values remembered of a categorical column, the most frequent first
 SHARES = 16  # of those, how many get a running share of their own at most
@@ -64,6 +66,7 @@ class Featurizer:
     means, scales: of each numeric feature in training. The keys, in this order, name Steps.numeric's columns but the
         last ones, which say where a feature was unknown.
     indicators: features with an "_unknown" column.
+    record: which items anomalous users had touched.
     """
 
     extras: dict[str, Kind]
@@ -73,6 +76,7 @@ class Featurizer:
     means: dict[str, float]
     scales: dict[str, float]
     indicators: list[str]
+    record: ItemRecord = field(default_factory=ItemRecord.empty)
 
     @property
     def numeric_names(self) -> list[str]:
@@ -100,12 +104,16 @@ class Featurizer:
         return float(np.clip((value - self.means[name]) / self.scales[name], -CLIP, CLIP))
 
     @classmethod
-    def fit(cls, sequences: Sequences, *, extras: Mapping[str, Kind], window: int) -> "Featurizer":
+    def fit(
+        cls, sequences: Sequences, *, extras: Mapping[str, Kind], window: int, record: ItemRecord | None = None
+    ) -> "Featurizer":
         """Learns vocabularies and scales; a feature that never varies in training is left out.
 
-        Raises ColumnAbsent.
+        record: of what was known when the training ended; absent, nothing is known of any item. Raises ColumnAbsent.
         """
         _check_columns(sequences.events, extras)
+        record = record or ItemRecord.empty()
+        sequences = record.attach(sequences)
         frequent = {name: _frequent(sequences.events[name]) for name in _categoricals(extras)}
         vocabularies = {name: values for name, values in frequent.items() if len(values) > 1 or name == "event_type"}
         shares = [(name, value) for name, values in vocabularies.items() for value in values[:SHARES]]
@@ -115,12 +123,12 @@ class Featurizer:
         scales = {name: spread[name][2] for name in varying}
         events = sequences.events.num_rows
         indicators = [name for name in varying if name in _optional(extras) and spread[name][0] < events]
-        return cls(dict(extras), window, vocabularies, shares, means, scales, indicators)
+        return cls(dict(extras), window, vocabularies, shares, means, scales, indicators, record)
 
     def transform(self, sequences: Sequences) -> Steps:
         """The inputs of every event. Raises ColumnAbsent where the events lack a declared extra or a derived column."""
         _check_columns(sequences.events, self.extras)
-        events = sequences.events.num_rows
+        sequences, events = self.record.attach(sequences), sequences.events.num_rows
         numeric = np.empty((events, len(self.numeric_names)), np.float32)
         categorical = np.empty((events, len(self.categorical_names)), np.int32)
         done = 0
@@ -145,18 +153,20 @@ class Featurizer:
         for index, values in enumerate(coded):
             categorical[:, index] = values
 
-    def save(self, path: Path) -> None:
-        """Writes JSON."""
-        write_json(path, {"version": VERSION, **asdict(self)})
+    def save(self, folder: Path) -> None:
+        """Writes featurizer.json and, beside it, the record."""
+        self.record.save(folder)
+        told = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "record"}
+        write_json(folder / FILE, {"version": VERSION, **told})
 
     @classmethod
-    def load(cls, path: Path) -> "Featurizer":
+    def load(cls, folder: Path) -> "Featurizer":
         """Reads what `save` wrote."""
-        saved = json.loads(path.read_text())
+        saved = json.loads((folder / FILE).read_text())
         saved.pop("version")
         saved["extras"] = {name: Kind(kind) for name, kind in saved["extras"].items()}
         saved["shares"] = [tuple(pair) for pair in saved["shares"]]
-        return cls(**saved)
+        return cls(**saved, record=ItemRecord.load(folder))
 
 
 def _categoricals(extras: Mapping[str, Kind]) -> list[str]:

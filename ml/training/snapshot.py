@@ -16,11 +16,12 @@ from ml.contracts.events import Kind
 from ml.contracts.intervals import parse_time
 from ml.errors import InputAbsent, TrailguardError
 from ml.files import new_file, write_json
+from ml.sequences.item_record import ItemRecord
 from ml.sequences.sequences import Sequences
 from ml.training.slices import DEFAULT_SHARES, SLICES, Shares, assign_slices
-from ml.training.verdicts import know_users
+from ml.training.verdicts import know_users, learn_record
 
-VERSION = 1
+VERSION = 2
 
 
 class SnapshotTooSmall(TrailguardError):
@@ -44,6 +45,7 @@ class Snapshot:
     as_of, label_delay, window, extras, shares: how it was made.
     users: user_id, slice, label (int8), kind, first_event_time, observed_at, anomalous_from; sorted by user_id.
     sequences: both ends of each user's trail (see build_sequences), with `target`, int8: 1 once the user is anomalous.
+    record: what was known of items, at each moment up to as_of.
     fingerprint: sha256 over the content; the same data gives the same fingerprint.
     """
 
@@ -54,6 +56,7 @@ class Snapshot:
     shares: Shares
     users: pa.Table
     sequences: Sequences
+    record: ItemRecord
     fingerprint: str = ""
 
     def require(self, fingerprint: str) -> None:
@@ -75,7 +78,8 @@ class Snapshot:
         }
 
     def save(self, folder: Path) -> None:
-        """Writes users.parquet, sequences.parquet and, last, snapshot.json."""
+        """Writes users.parquet, sequences.parquet, item_record.parquet and, last, snapshot.json."""
+        self.record.save(folder)
         for name, table in (("users", self.users), ("sequences", self.sequences.events)):
             with new_file(folder / f"{name}.parquet") as unfinished:
                 pq.write_table(table, unfinished, compression="zstd")
@@ -112,6 +116,7 @@ class Snapshot:
             shares=Shares(**told["shares"]),
             users=pq.read_table(folder / "users.parquet"),
             sequences=Sequences.of(pq.read_table(folder / "sequences.parquet")),
+            record=ItemRecord.load(folder),
             fingerprint=told["fingerprint"],
         )
 
@@ -139,7 +144,8 @@ def make_snapshot(
     first_event_time = users["first_event_time"].cast(pa.int64()).to_numpy()
     slices = assign_slices(first_event_time, users["user_id"].to_numpy(), shares)
     users = users.append_column("slice", pa.array(slices, pa.string()))
-    snapshot = Snapshot(as_of, label_delay, window, dict(extras), shares, users, sequences)
+    record = learn_record(events, labels, as_of=as_of)
+    snapshot = Snapshot(as_of, label_delay, window, dict(extras), shares, users, sequences, record)
     _check_size(snapshot)
     snapshot = replace(snapshot, fingerprint=_fingerprint(snapshot))
     snapshot.save(out)
@@ -155,7 +161,7 @@ def _check_size(snapshot: Snapshot) -> None:
 
 def _fingerprint(snapshot: Snapshot) -> str:
     digest = hashlib.sha256(json.dumps(snapshot.settings(), sort_keys=True).encode())
-    for table in (snapshot.users, snapshot.sequences.events):
+    for table in (snapshot.users, snapshot.sequences.events, snapshot.record.evidence):
         for name in table.column_names:
             digest.update(name.encode())
             for part in _content(table[name].combine_chunks()):

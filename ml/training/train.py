@@ -38,9 +38,9 @@ def train(
 ) -> dict[str, object]:
     """Fits model and baseline on the snapshot's train slice, stopping early on its validation slice.
 
-    Writes to `bundle`: featurizer.json, model.keras, model.onnx, model_last.onnx, reference.json, curves.json,
-    baseline/ and training.json. Writes beside the snapshot, since it names users: heldout.parquet (see
-    ml.evaluation.heldout).
+    Writes to `bundle`: featurizer.json, item_record.parquet, model.keras, model.onnx, model_last.onnx,
+    reference.json, curves.json, baseline/ and training.json. Writes beside the snapshot, since it names users:
+    heldout.parquet (see ml.evaluation.heldout).
     The same snapshot, config and seed give the same figures on the same machine.
     A training that was broken off goes on from its newest epoch. Worker 0 of a team writes; the others help to fit.
     Returns the facts in training.json, or nothing for the others.
@@ -48,7 +48,7 @@ def train(
     snapshot = Snapshot.load(snapshot_folder)
     began = time.perf_counter()
     sequences = both_ends(snapshot.slice("train"), snapshot.window)
-    featurizer = Featurizer.fit(sequences, extras=snapshot.extras, window=snapshot.window)
+    featurizer = Featurizer.fit(sequences, extras=snapshot.extras, window=snapshot.window, record=snapshot.record)
     training = targeted_steps(sequences, featurizer)
     validation = targeted_steps(both_ends(snapshot.slice("validation"), snapshot.window), featurizer)
     key = {"fingerprint": snapshot.fingerprint, "config": asdict(config), "seed": seed, "workers": team.size}
@@ -60,7 +60,7 @@ def train(
     baseline = Baseline.fit(
         _views(snapshot, featurizer, "train"), _views(snapshot, featurizer, "validation"), featurizer, seed=seed
     )
-    featurizer.save(bundle / "featurizer.json")
+    featurizer.save(bundle)
     save_keras(model, bundle / "model.keras")
     difference = export_onnx(model, bundle)
     baseline.save(bundle / "baseline")

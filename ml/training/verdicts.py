@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from ml.contracts.events import TIME
 from ml.sequences.build import Selection, build_sequences
+from ml.sequences.item_record import ItemRecord
 from ml.sequences.sequences import Sequences
 
 _VERDICTS = """
@@ -29,6 +30,15 @@ _VERDICTS = """
     from bad group by user_id order by user_id
 """
 
+_TOUCHED = """
+    select event.item_id, min(anomalous.observed_at) as known_at
+    from read_parquet($files, union_by_name = true, hive_partitioning = false) as event
+    join anomalous using (user_id)
+    where event.item_id is not null and event.event_time < anomalous.observed_at
+        and event.event_time >= coalesce(anomalous.anomalous_from, event.event_time)
+    group by event.item_id, event.user_id
+"""
+
 
 def find_anomalous(events: Path, labels: pa.Table, *, as_of: datetime) -> pa.Table:
     """The users whom some label, observed before as_of and not overruled by a newer one, calls anomalous.
@@ -37,11 +47,20 @@ def find_anomalous(events: Path, labels: pa.Table, *, as_of: datetime) -> pa.Tab
     Returns: user_id, kind, observed_at (the earliest), anomalous_from: the time of the first event that a label names,
         absent where the labels name the user alone. A label of an event that the lake does not hold says nothing.
     """
-    files = [str(file) for file in sorted(events.glob("ds=*/*.parquet"))]
-    with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'")
+    with _connect() as connection:
         connection.register("labels", labels)
-        return connection.sql(_VERDICTS, params={"as_of": as_of, "files": files}).to_arrow_table()
+        return connection.sql(_VERDICTS, params={"as_of": as_of, "files": _files(events)}).to_arrow_table()
+
+
+def learn_record(events: Path, labels: pa.Table, *, as_of: datetime) -> ItemRecord:
+    """Which items users who were known to be anomalous at as_of had touched before that was known.
+
+    Only events that count as anomalous do: from the first one that a label names or, where none is named, all.
+    """
+    anomalous = find_anomalous(events, labels, as_of=as_of)
+    with _connect() as connection:
+        connection.register("anomalous", anomalous)
+        return ItemRecord.of(connection.sql(_TOUCHED, params={"files": _files(events)}).to_arrow_table())
 
 
 def know_users(
@@ -68,6 +87,16 @@ def know_users(
     sequences = sequences.keep(matured.to_numpy())
     users = _describe_users(sequences, anomalous)
     return users, _with_targets(sequences, users)
+
+
+def _connect() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
+
+
+def _files(events: Path) -> list[str]:
+    return [str(file) for file in sorted(events.glob("ds=*/*.parquet"))]
 
 
 def _describe_users(sequences: Sequences, anomalous: pa.Table) -> pa.Table:

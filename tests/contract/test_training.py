@@ -197,7 +197,7 @@ def test_the_same_seed_gives_the_same_curves_and_logits_to_the_last_bit(
     from ml.training.steps import both_ends, targeted_steps
     from ml.training.train import fit_network
 
-    snapshot, featurizer = snap(lake, labels, tmp_path), Featurizer.load(trained / "featurizer.json")
+    snapshot, featurizer = snap(lake, labels, tmp_path), Featurizer.load(trained)
     data = [
         targeted_steps(both_ends(snapshot.slice(name), snapshot.window), featurizer) for name in ("train", "validation")
     ]
@@ -212,8 +212,8 @@ def test_the_same_seed_gives_the_same_curves_and_logits_to_the_last_bit(
 
 def test_a_bundle_holds_all_that_scoring_and_judging_need(trained: Path):
     assert sorted(path.name for path in trained.iterdir()) == [
-        "baseline", "curves.json", "featurizer.json", "model.keras", "model.onnx", "model_last.onnx", "reference.json",
-        "training.json",
+        "baseline", "curves.json", "featurizer.json", "item_record.parquet", "model.keras", "model.onnx",
+        "model_last.onnx", "reference.json", "training.json",
     ]  # fmt: skip
 
 
@@ -235,7 +235,7 @@ def test_held_out_rows_are_what_the_scored_views_say(trained: Path, lake: Path, 
 def test_the_reference_names_every_input(trained: Path):
     from ml.sequences.features import Featurizer
 
-    featurizer = Featurizer.load(trained / "featurizer.json")
+    featurizer = Featurizer.load(trained)
     reference = json.loads((trained / "reference.json").read_text())
     assert set(reference) == {*featurizer.numeric_names, *featurizer.categorical_names}
     assert reference["event_type"] == "view"

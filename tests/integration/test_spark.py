@@ -62,7 +62,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def write_bundle(events: Path, bundle: Path) -> None:
     bundle.mkdir(parents=True)
     featurizer = Featurizer.fit(build_sequences(events, Selection(BUSY.start, 64)), extras=EXTRAS, window=64)
-    featurizer.save(bundle / "featurizer.json")
+    featurizer.save(bundle)
     keras.utils.set_random_seed(0)
     sizes = featurizer.vocabulary_sizes
     export_onnx(build_model(ModelConfig(len(featurizer.numeric_names), sizes, width=16)), bundle)

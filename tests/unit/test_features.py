@@ -15,6 +15,7 @@ from ml.sequences.batches import BUCKETS, pack_batches, pad, pad_values, plan_ba
 from ml.sequences.behaviour import describe_steps
 from ml.sequences.build import Selection, build_sequences
 from ml.sequences.features import UNKNOWN, ColumnAbsent, Featurizer
+from ml.sequences.item_record import ItemRecord
 from ml.sequences.sequences import Sequences
 from tests.trails import EXTRAS, START, random_events, write_lake
 
@@ -86,8 +87,8 @@ def test_values_never_seen_in_training_are_unknown(sequences: Sequences, featuri
 
 
 def test_it_survives_its_file(sequences: Sequences, featurizer: Featurizer, tmp_path: Path):
-    featurizer.save(tmp_path / "featurizer.json")
-    loaded = Featurizer.load(tmp_path / "featurizer.json")
+    featurizer.save(tmp_path)
+    loaded = Featurizer.load(tmp_path)
     assert loaded == featurizer
     np.testing.assert_array_equal(loaded.transform(sequences).numeric, featurizer.transform(sequences).numeric)
 
@@ -106,7 +107,7 @@ def test_a_lake_or_snapshot_of_an_earlier_version_is_refused(sequences: Sequence
 
 
 def test_how_long_ago_another_user_was_at_the_item_is_known_to_the_second(sequences: Sequences, featurizer: Featurizer):
-    rows, described = sequences.events.to_pylist(), describe_steps(sequences, EXTRAS)
+    rows, described = sequences.events.to_pylist(), describe_steps(ItemRecord.empty().attach(sequences), EXTRAS)
     expected = [
         math.log1p((row["event_time"] - row["item_other_time"]).total_seconds()) if row["item_other_time"] else math.nan
         for row in rows
