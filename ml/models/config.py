@@ -10,6 +10,7 @@ class Architecture(StrEnum):
     """How a model looks back at a user's earlier steps."""
 
     GRU = "gru"
+    LSTM = "lstm"
     TRANSFORMER = "transformer"
 
 
@@ -30,8 +31,8 @@ class ModelConfig:
     vocabulary_sizes: codes of each categorical input, padding and unknown included.
     architecture: one of Architecture. Raises ValueError for any other.
     width: units of the step network and of each layer.
-    layers: GRU layers, or the Transformer's blocks.
-    heads: attention heads of each block; a GRU has none. Raises WidthNotDivisible.
+    layers: recurrent layers, or the Transformer's blocks.
+    heads: attention heads of each block; a recurrent layer has none. Raises WidthNotDivisible.
     dropout: share of a step's units that training drops, before the first layer and after each.
     """
 

@@ -13,10 +13,11 @@ from ml.models.bundle import EVERY_STEP, LAST_STEP, LOGITS, PLACES
 from ml.models.config import Architecture
 from ml.models.graph import Graph
 from ml.models.gru_graph import write_gru
+from ml.models.lstm_graph import write_lstm
 from ml.models.transformer_graph import write_transformer
 
 TOLERANCE = 1e-5
-WRITERS = {Architecture.GRU: write_gru, Architecture.TRANSFORMER: write_transformer}
+WRITERS = {Architecture.GRU: write_gru, Architecture.LSTM: write_lstm, Architecture.TRANSFORMER: write_transformer}
 
 
 class ExportDiffers(TrailguardError):

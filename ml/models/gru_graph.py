@@ -11,8 +11,8 @@ import keras
 import numpy as np
 from onnx import parser
 
-from ml.models.bundle import LOGITS, PLACES
 from ml.models.graph import Graph
+from ml.models.recurrent_graph import write_recurrent
 
 FEW = 24  # users in a batch, up to which the operator is the faster way
 
@@ -54,18 +54,7 @@ $encoded = If ($is_few) <
 
 
 def write_gru(graph: Graph) -> None:
-    """Values are time-major, (time, batch, units), as both ways want them."""
-    hidden = graph.step_network(time_major=True)
-    layers = sum(isinstance(layer, keras.layers.GRU) for layer in graph.model.layers)
-    for index in range(layers):
-        parts = [_gru(graph, f"gru_{index}", hidden), hidden]
-        if graph.last_only and index == layers - 1:
-            parts = [graph.add("GatherND", [part, PLACES]) for part in parts]
-        hidden = graph.add("Concat", parts, axis=-1)
-    if graph.last_only:
-        graph.head(hidden, output=LOGITS)
-    else:
-        graph.add("Transpose", [graph.head(hidden)], output=LOGITS, perm=[1, 0])
+    write_recurrent(graph, keras.layers.GRU, _gru)
 
 
 def _gru(graph: Graph, layer: str, values: str) -> str:

@@ -8,11 +8,15 @@ import keras
 from keras import layers
 
 from ml.models.config import Architecture, ModelConfig
-from ml.models.gru import encode_by_gru
+from ml.models.recurrent import encode_by_gru, encode_by_lstm
 from ml.models.transformer import encode_by_transformer
 
 EMBEDDING_LIMIT = 8
-ENCODERS = {Architecture.GRU: encode_by_gru, Architecture.TRANSFORMER: encode_by_transformer}
+ENCODERS = {
+    Architecture.GRU: encode_by_gru,
+    Architecture.LSTM: encode_by_lstm,
+    Architecture.TRANSFORMER: encode_by_transformer,
+}
 
 
 def build_model(config: ModelConfig) -> keras.Model:

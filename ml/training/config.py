@@ -32,5 +32,6 @@ class TrainingConfig:
 
 DEFAULTS = {
     Architecture.GRU: TrainingConfig(),
+    Architecture.LSTM: TrainingConfig(architecture=Architecture.LSTM),
     Architecture.TRANSFORMER: TrainingConfig(architecture=Architecture.TRANSFORMER, width=64, layers=2),
 }

@@ -12,11 +12,10 @@ from ml.sequences.features import Featurizer
 from ml.training.batches import OpenedDays, PackedBatch, PackedBatches
 from ml.training.checkpoint import Checkpoint, Progress
 from ml.training.config import TrainingConfig
-from ml.training.packing import pack_blocks, pack_segments
 from ml.training.step import Step, build_step, new_optimizer
 from ml.training.steps import TargetedSteps
 from ml.training.team import ALONE, Team
-from ml.training.trainer import build_trainer, copy_to_train, is_recurrent
+from ml.training.trainer import build_trainer, choose_pack, copy_to_train
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +67,7 @@ def fit_model(
     its checkpoint. Every worker of a team calls this with the same arguments and gets the same weights.
     """
     learner = copy_to_train(model)
-    pack = pack_segments if is_recurrent(learner) else pack_blocks
+    pack = choose_pack(learner)
     batches = PackedBatches(
         training, featurizer, pack, users_per_step=config.users_per_step, seed=seed, rank=team.rank, workers=team.size
     )

@@ -1,19 +1,27 @@
 """A model made to train on packed batches."""
 
+from collections.abc import Callable
+
 import keras
+import numpy as np
 from keras import layers, ops
 
-from ml.training.packing import Packing
-from ml.training.recurrence import PackedGRU
+from ml.training.packing import Packing, pack_blocks, pack_segments
+from ml.training.recurrence import RUNS, PackedRecurrence
 
 # Each looks at one step at a time and does not care how the steps lie.
 STEPWISE = (layers.InputLayer, layers.Embedding, layers.Dense, layers.Dropout, layers.Concatenate, layers.Reshape)
 
 
 def is_recurrent(model: keras.Model) -> bool:
-    """Whether GRU layers, and no others, carry something from one step to the next."""
+    """Whether GRU or LSTM layers, and no others, carry something from one step to the next."""
     across = [layer for layer in model.layers if not isinstance(layer, STEPWISE)]
-    return bool(across) and all(isinstance(layer, layers.GRU) for layer in across)
+    return bool(across) and all(type(layer) in RUNS for layer in across)
+
+
+def choose_pack(model: keras.Model) -> Callable[[np.ndarray, np.ndarray], Packing]:
+    """How the model's batches are packed: by pack_segments where it is recurrent, else by pack_blocks."""
+    return pack_segments if is_recurrent(model) else pack_blocks
 
 
 def copy_to_train(model: keras.Model) -> keras.Model:
@@ -38,7 +46,7 @@ def in_precision(model: keras.Model, policy: str) -> keras.Model:
 def build_trainer(model: keras.Model, packing: Packing) -> keras.Model:
     """The model, sharing its weights, applied to one packed batch.
 
-    packing: by pack_segments where the model is recurrent, else by pack_blocks.
+    packing: by what choose_pack gives.
     Call arguments: the model's inputs, packed: (1, steps, ...) each. Returns: float32 (1, steps, 1), the logits.
     """
     shape = (1, len(packing.rows))
@@ -53,7 +61,7 @@ def build_trainer(model: keras.Model, packing: Packing) -> keras.Model:
 
 def _apply_to_segments(model: keras.Model, packed: dict, packing: Packing) -> keras.KerasTensor:
     def call(layer: layers.Layer, *args: object, **kwargs: object) -> object:
-        return PackedGRU(layer, packing)(args[0]) if isinstance(layer, layers.GRU) else layer(*args, **kwargs)
+        return PackedRecurrence(layer, packing)(args[0]) if type(layer) in RUNS else layer(*args, **kwargs)
 
     applied = keras.models.clone_model(
         model, input_tensors=packed, clone_function=lambda layer: layer, call_function=call

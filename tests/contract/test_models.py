@@ -82,13 +82,14 @@ def test_the_same_seed_gives_the_same_model(config: ModelConfig, model):
     assert np.abs(logits(new_model(config, seed=1), inputs(2, 5)) - logits(model, inputs(2, 5))).min() > 0
 
 
-def test_a_transformer_shares_its_width_evenly_among_its_heads_and_a_gru_has_none():
+def test_a_transformer_shares_its_width_evenly_among_its_heads_and_recurrent_layers_have_none():
     for width, heads in ((16, 3), (12, 4)):
         with pytest.raises(WidthNotDivisible, match=f"width={width} heads={heads}"):
             replace(CONFIG, architecture="transformer", width=width, heads=heads)
-        assert replace(CONFIG, width=width, heads=heads).architecture == "gru"
-    with pytest.raises(ValueError, match="lstm"):
-        replace(CONFIG, architecture="lstm")
+        for name in ("gru", "lstm"):
+            assert replace(CONFIG, architecture=name, width=width, heads=heads).architecture == name
+    with pytest.raises(ValueError, match="rnn"):
+        replace(CONFIG, architecture="rnn")
 
 
 LOADED = """
@@ -212,4 +213,4 @@ def test_layers_and_training_are_written_for_no_backend_in_particular():
         imported[path.name] = names | {node.module for node in nodes if isinstance(node, ast.ImportFrom) if node.module}
     assert len(sources) > 8
     assert [name for name, modules in imported.items() if "tensorflow" in modules] == []
-    assert "keras" in imported["gru.py"] & imported["transformer.py"]
+    assert "keras" in imported["recurrent.py"] & imported["transformer.py"]

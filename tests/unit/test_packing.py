@@ -10,12 +10,12 @@ from ml.sequences.batches import Batch, pad, pad_values
 from ml.training.batches import PackedBatch, PackedBatches
 from ml.training.packing import pack_blocks, pack_segments
 from ml.training.steps import TargetedSteps
-from ml.training.trainer import build_trainer
+from ml.training.trainer import build_trainer, choose_pack
 from tests.drawn_steps import drawn_steps, featurizer_of, small_model
 
 WINDOW, USERS, PER_STEP = 50, 90, 30
-OF = {pack_segments: Architecture.GRU, pack_blocks: Architecture.TRANSFORMER}
 PACKS = pytest.mark.parametrize("pack", [pack_segments, pack_blocks])
+ARCHITECTURES = pytest.mark.parametrize("architecture", list(Architecture))
 
 
 @pytest.fixture(scope="module")
@@ -54,19 +54,21 @@ def test_every_step_has_its_share_of_each_length(data: TargetedSteps, pack: obje
         assert len(found) == PER_STEP
 
 
-@PACKS
-def test_packed_logits_are_the_models_own(data: TargetedSteps, pack: object):
-    model, batches = small_model(OF[pack]), deal(data, pack)
-    trainer, alone = build_trainer(model, batches.packing), infer_logits(small_model(OF[pack]), data.steps)
+@ARCHITECTURES
+def test_packed_logits_are_the_models_own(data: TargetedSteps, architecture: Architecture):
+    model = small_model(architecture)
+    batches = deal(data, choose_pack(model))
+    trainer, alone = build_trainer(model, batches.packing), infer_logits(model, data.steps)
     for batch in batches.epoch(0):
         logits = keras.ops.convert_to_numpy(trainer(batch.inputs, training=False))[0, :, 0]
         assert np.abs(logits[batch.weights[0] > 0] - alone[events_of(batch, data)]).max() < 1e-5
 
 
-@PACKS
-def test_a_packed_step_moves_the_weights_as_padding_to_the_window_does(data: TargetedSteps, pack: object):
+@ARCHITECTURES
+def test_a_packed_step_moves_the_weights_as_padding_to_the_window_does(data: TargetedSteps, architecture: Architecture):
     loss = keras.losses.BinaryCrossentropy(from_logits=True, reduction="sum")
-    batches = deal(data, pack)
+    packed, padded = small_model(architecture), small_model(architecture)
+    batches = deal(data, choose_pack(packed))
     batch = next(batches.epoch(0))
     events = events_of(batch, data)
     users = np.unique(np.repeat(np.arange(USERS), data.steps.lengths)[events])
@@ -75,7 +77,6 @@ def test_a_packed_step_moves_the_weights_as_padding_to_the_window_does(data: Tar
         pad_values(values, data.steps.offsets, whole)[..., None] for values in (data.targets, data.open_weights)
     )
 
-    packed, padded = small_model(OF[pack]), small_model(OF[pack])
     trainer = build_trainer(packed, batches.packing)
     trainer.compile(keras.optimizers.SGD(1.0), loss, jit_compile=True)
     trainer.train_on_batch(batch.inputs, batch.targets, sample_weight=batch.weights)
@@ -84,7 +85,7 @@ def test_a_packed_step_moves_the_weights_as_padding_to_the_window_does(data: Tar
     peer.compile(keras.optimizers.SGD(1.0), loss)
     peer.train_on_batch(pad(data.steps, whole), targets, sample_weight=weights[..., 0] / PER_STEP)
 
-    start = small_model(OF[pack]).get_weights()
+    start = small_model(architecture).get_weights()
     for mine, theirs, before in zip(packed.get_weights(), padded.get_weights(), start, strict=True):
         assert np.abs(theirs - before).max() > 1e-4
         assert np.abs(mine - theirs).max() < 1e-5
