@@ -12,13 +12,15 @@ from ml.training.batches import PackedBatches
 from ml.training.checkpoint import Checkpoint
 from ml.training.config import TrainingConfig
 from ml.training.fit import Curves, fit_model
-from ml.training.packing import pack_segments
-from ml.training.trainer import build_trainer, in_precision, is_recurrent
+from ml.training.step import build_step, new_optimizer
+from ml.training.team import ALONE
+from ml.training.trainer import build_trainer, choose_pack, in_precision, is_recurrent
 from tests.drawn_steps import drawn_steps, featurizer_of, small_model
 
 WINDOW = 20
 CONFIG = TrainingConfig(epochs=4, users_per_step=20, learning_rate=0.01)
 DATA = drawn_steps(60, WINDOW)
+ARCHITECTURES = pytest.mark.parametrize("architecture", list(Architecture))
 
 
 def fit(checkpoint: Checkpoint | None = None, model: keras.Model | None = None) -> tuple[Curves, list[np.ndarray]]:
@@ -66,10 +68,11 @@ def test_the_checkpoint_of_another_training_is_not_gone_on_from(broken_off: Chec
     assert broken_off.load().losses == {"loss": curves.loss, "validation_loss": curves.validation_loss}
 
 
-def test_mixed_precision_computes_nearly_the_same_and_keeps_float32_weights():
-    model = small_model()
+@ARCHITECTURES
+def test_mixed_precision_computes_nearly_the_same_and_keeps_float32_weights(architecture: Architecture):
+    model = small_model(architecture)
     mixed = in_precision(model, "mixed_bfloat16")
-    batches = PackedBatches(DATA, featurizer_of(WINDOW), pack_segments, users_per_step=20, seed=0)
+    batches = PackedBatches(DATA, featurizer_of(WINDOW), choose_pack(model), users_per_step=20, seed=0)
     batch = next(batches.epoch(0))
     exact, rough = (
         keras.ops.convert_to_numpy(build_trainer(each, batches.packing)(batch.inputs)) for each in (model, mixed)
@@ -90,10 +93,26 @@ def test_a_training_in_mixed_precision_has_nearly_the_same_curves(unbroken: tupl
     assert {weight.dtype for weight in weights} == {np.dtype("float32")}
 
 
-def test_only_a_model_whose_gru_layers_alone_look_back_is_packed_as_segments():
+@ARCHITECTURES
+def test_one_step_moves_every_weight_by_its_gradient(architecture: Architecture):
+    model = small_model(architecture)
+    batches = PackedBatches(DATA, featurizer_of(WINDOW), choose_pack(model), users_per_step=60, seed=0)
+    before = model.get_weights()
+    step = build_step(build_trainer(model, batches.packing), new_optimizer(CONFIG, steps=len(batches)), ALONE)
+    assert step(next(batches.epoch(0))) > 0
+    assert len(before) == len(model.trainable_weights) > 8
+    for weight, old in zip(model.weights, before, strict=True):
+        moved = np.abs(keras.ops.convert_to_numpy(weight) - old)
+        assert np.mean(moved > CONFIG.learning_rate / 2) > 0.5, weight.path  # decay moves it a thousandth of that
+
+
+def test_only_a_model_whose_recurrent_layers_alone_look_back_is_packed_as_segments():
     assert is_recurrent(small_model())
+    assert is_recurrent(small_model(Architecture.LSTM))
     assert not is_recurrent(small_model(Architecture.TRANSFORMER))
     events = keras.Input((None, 4))
     states = keras.layers.GRU(4, return_sequences=True)(events)
+    assert is_recurrent(keras.Model(events, keras.layers.LSTM(4, return_sequences=True)(states)))
+    assert not is_recurrent(keras.Model(events, keras.layers.Bidirectional(keras.layers.LSTM(4))(states)))
     attended = keras.layers.MultiHeadAttention(1, 4)(states, states, use_causal_mask=True)
     assert not is_recurrent(keras.Model(events, attended))

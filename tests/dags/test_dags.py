@@ -104,3 +104,7 @@ def test_the_library_never_imports_airflow():
     assert [
         str(path) for path in sources if "import airflow" in (text := path.read_text()) or "from airflow" in text
     ] == []
+
+
+def test_every_architecture_can_be_trained_by_the_dag(dags):
+    assert dags["train_model"].params.get_param("architecture").schema["enum"] == list(Architecture)

@@ -13,11 +13,16 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
+import keras
 import numpy as np
 import onnxruntime
 import pytest
 
 from ml.errors import ExitCode
+from ml.models.config import Architecture, ModelConfig
+from ml.models.files import save_keras
+from ml.models.network import build_model
+from ml.sequences.features import Featurizer
 from ml.training.launch import WorkerFailed, launch
 from ml.training.slices import Shares
 from ml.training.snapshot import make_snapshot
@@ -63,6 +68,14 @@ def assert_same_curves(found: dict, expected: dict) -> None:
 
 def read_curves(bundle: Path) -> dict:
     return json.loads((bundle / "curves.json").read_text())
+
+
+def new_model(architecture: Architecture, bundle: Path) -> keras.Model:
+    """For the bundle's features."""
+    featurizer = Featurizer.load(bundle / "featurizer.json")
+    shape = {"numeric": len(featurizer.numeric_names), "vocabulary_sizes": featurizer.vocabulary_sizes}
+    keras.utils.set_random_seed(SEED)
+    return build_model(ModelConfig(**shape, architecture=architecture, width=CONFIG.width, dropout=CONFIG.dropout))
 
 
 def logits(bundle: Path) -> np.ndarray:
@@ -116,8 +129,11 @@ def test_a_worker_that_fails_by_itself_is_not_started_again():
 
 
 @pytest.mark.skipif(find_spec("jax") is None, reason="jax is not installed: `make install` brings it")
-def test_jax_gives_the_curves_of_tensorflow_where_tensorflow_cannot_be_imported(folder: Path, of_one_worker: Path):
-    (folder / "start.keras").write_bytes((of_one_worker / "model.keras").read_bytes())
+@pytest.mark.parametrize("architecture", list(Architecture))
+def test_jax_gives_the_curves_of_tensorflow_where_tensorflow_cannot_be_imported(
+    architecture: Architecture, folder: Path, of_one_worker: Path
+):
+    save_keras(new_model(architecture, of_one_worker), folder / "start.keras")
     command = [sys.executable, "-m", "tests.integration.fit_start", str(folder)]
     done = subprocess.run(
         command, env=os.environ | {"KERAS_BACKEND": "jax"}, capture_output=True, text=True, check=False
