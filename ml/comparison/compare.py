@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from tqdm import tqdm
 
-from ml.comparison.contenders import FITTERS
+from ml.comparison.contenders import fit_models
 from ml.comparison.controls import CONTROLS
 from ml.comparison.folds import Fold, cut_folds
 from ml.comparison.history import History
@@ -42,8 +42,8 @@ def _judge_models(
     for fold in folds:
         material = Material(fold, history.extras, protocol.window, protocol.prefixes)
         for seed in protocol.seeds:
-            for model in models:
-                yield judge(FITTERS[model](material, seed), material, model=model, seed=seed)
+            for model, fitted in fit_models(material, models, seed):
+                yield judge(fitted, material, model=model, seed=seed)
                 progress.update()
 
 
@@ -53,6 +53,6 @@ def _judge_controls(
     for fold in folds:
         for name in controls:
             material = Material(fold, history.extras, protocol.window, protocol.prefixes, CONTROLS[name])
-            fitted = FITTERS[protocol.controls](material, protocol.seeds[0])
+            *_, (_, fitted) = fit_models(material, [protocol.controls], protocol.seeds[0])
             yield judge(fitted, material, model=name, seed=protocol.seeds[0])
             progress.update()

@@ -1,13 +1,14 @@
 """Every model in the one form that a comparison knows: fitted to a fold's material, it gives users in view a logit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 import keras
 import numpy as np
 
+from ml.comparison.blend import fit_blend
+from ml.comparison.fitted import Fitted
 from ml.comparison.material import Material
 from ml.comparison.protocol import Model
 from ml.models.baseline import Baseline
@@ -17,14 +18,8 @@ from ml.sequences.features import Featurizer, Steps
 from ml.training.config import DEFAULTS
 from ml.training.train import fit_network
 
+BLENDED = (Model.FUSION, Model.LIGHTGBM)
 SMALLEST = 1e-7  # a probability that a booster gives is kept this far from 0 and 1
-
-
-class Fitted(Protocol):
-    """A model that was fitted."""
-
-    def logits(self, view: str, steps: Steps) -> np.ndarray:
-        """float64 (users,), as seen at each user's last step in view."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +54,22 @@ def fit_sequence_model(architecture: Architecture, material: Material, seed: int
     return FittedNetwork(model)
 
 
+def fit_models(material: Material, models: Iterable[Model], seed: int) -> Iterator[tuple[Model, Fitted]]:
+    """Each model asked for, fitted; a blend's members are fitted once."""
+    fitted: dict[Model, Fitted] = {}
+    for model in models:
+        for needed in BLENDED if model is Model.BLEND else (model,):
+            if needed not in fitted:
+                fitted[needed] = FITTERS[needed](material, seed)
+        if model is Model.BLEND:
+            fitted[model] = fit_blend(tuple(fitted[member] for member in BLENDED), material)
+        yield model, fitted[model]
+
+
 FITTERS: dict[Model, Callable[[Material, int], Fitted]] = {
     Model.LIGHTGBM: fit_baseline,
     Model.GRU: partial(fit_sequence_model, Architecture.GRU),
+    Model.LSTM: partial(fit_sequence_model, Architecture.LSTM),
     Model.TRANSFORMER: partial(fit_sequence_model, Architecture.TRANSFORMER),
+    Model.FUSION: partial(fit_sequence_model, Architecture.FUSION),
 }

@@ -7,7 +7,7 @@ import pyarrow as pa
 from sklearn.metrics import precision_recall_curve
 
 from ml.calibration.probability import NothingToCalibrate, fit_probability
-from ml.comparison.contenders import Fitted
+from ml.comparison.fitted import Fitted
 from ml.comparison.material import Material
 
 PREDICTIONS = pa.schema(
