@@ -6,6 +6,7 @@ import numpy as np
 from ml.models.config import Architecture, ModelConfig
 from ml.models.network import build_model
 from ml.sequences.features import Featurizer, Steps
+from ml.training.batches import PackedBatch
 from ml.training.steps import TargetedSteps
 
 
@@ -21,6 +22,12 @@ def drawn_steps(users: int, window: int) -> TargetedSteps:
     return TargetedSteps(
         Steps(numeric, codes, offsets), targets, np.zeros(events, bool), weights, np.zeros(events, np.float32)
     )
+
+
+def events_of(batch: PackedBatch, data: TargetedSteps) -> np.ndarray:
+    """The event rows that a batch holds, found by their inputs, in the order of the batch's real steps."""
+    known = {tuple(row): index for index, row in enumerate(data.steps.numeric.tolist())}
+    return np.array([known[tuple(row)] for row in batch.inputs["numeric"][0][batch.weights[0] > 0].tolist()])
 
 
 def featurizer_of(window: int) -> Featurizer:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ml.models.config import Architecture
+
 ROOT = Path(__file__).resolve().parents[2]
 GRAPHS = {
     "ingest_events": ["read_events", "validate_events", "publish_events"],
