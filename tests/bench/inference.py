@@ -27,6 +27,7 @@ from tests.bench.rows import Row, alone, compare, rate, seconds
 WINDOW, WIDTH, NUMBERS = 256, 64, 24
 VOCABULARY = (12, 30)
 CONFIG = ModelConfig(numeric=NUMBERS, vocabulary_sizes=VOCABULARY, width=WIDTH)
+LSTM = replace(CONFIG, architecture=Architecture.LSTM)
 TRANSFORMER = replace(CONFIG, architecture=Architecture.TRANSFORMER, layers=2)
 CORES = os.cpu_count() or 1
 
@@ -36,12 +37,15 @@ def measure(*, quick: bool) -> list[Row]:
     steps = draw_steps(users)
     with tempfile.TemporaryDirectory() as folder:
         transformer, transformer_keras = both_ways(TRANSFORMER, Path(folder))
+        lstm, keras_lstm = both_ways(LSTM, Path(folder))
         network, keras_gru = both_ways(CONFIG, Path(folder))
-        ours, transformers = scoring_rate(network, steps), scoring_rate(transformer, steps)
+        ours, lstms, transformers = (scoring_rate(each, steps) for each in (network, lstm, transformer))
         padded_gru = padded_keras(keras_gru, steps, 2_048 if quick else 16_384, batch=512)
+        padded_lstm = padded_keras(keras_lstm, steps, 2_048 if quick else 16_384, batch=512)
         padded_transformer = padded_keras(transformer_keras, steps, 512 if quick else 4_096, batch=64)
         rows = [
             compare("score_gru_vs_padded_keras", ours, padded_gru, unit="users/s", repetitions=3),
+            compare("score_lstm_vs_padded_keras", lstms, padded_lstm, unit="users/s", repetitions=3),
             compare(
                 "score_transformer_vs_padded_keras", transformers, padded_transformer, unit="users/s", repetitions=3
             ),
