@@ -84,7 +84,9 @@ def register_challenger(as_of: str, dag_run_id: str) -> dict:
     params={
         "as_of": Param(None, type=["null", "string"], format="date", description="train on what was known by then"),
         "seed": Param(0, type="integer", minimum=0),
-        "architecture": Param("gru", enum=["gru", "lstm", "transformer"], description="how the model looks back"),
+        "architecture": Param(
+            "gru", enum=["gru", "lstm", "transformer", "fusion"], description="how the model looks at steps, and back"
+        ),
     },
     tags=[Stage.TRAIN],
     doc_md=__doc__,

@@ -12,6 +12,7 @@ class Architecture(StrEnum):
     GRU = "gru"
     LSTM = "lstm"
     TRANSFORMER = "transformer"
+    FUSION = "fusion"
 
 
 class WidthNotDivisible(TrailguardError):

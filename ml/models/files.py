@@ -17,7 +17,12 @@ from ml.models.lstm_graph import write_lstm
 from ml.models.transformer_graph import write_transformer
 
 TOLERANCE = 1e-5
-WRITERS = {Architecture.GRU: write_gru, Architecture.LSTM: write_lstm, Architecture.TRANSFORMER: write_transformer}
+WRITERS = {
+    Architecture.GRU: write_gru,
+    Architecture.LSTM: write_lstm,
+    Architecture.TRANSFORMER: write_transformer,
+    Architecture.FUSION: write_gru,
+}
 
 
 class ExportDiffers(TrailguardError):

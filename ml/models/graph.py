@@ -6,6 +6,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from ml.models.bundle import LOGITS, PLACES
+from ml.models.step_network import PiecewiseLinear
 
 OPSET, IR_VERSION = 23, 11
 
@@ -44,18 +45,39 @@ class Graph:
         numeric, codes = (
             self.add("Transpose", [name], perm=[1, 0, 2]) if time_major else name for name in ("numeric", "categorical")
         )
-        parts = [numeric]
+        encoded = [self._encode(layer, numeric) for layer in self.model.layers if isinstance(layer, PiecewiseLinear)]
+        parts = [*encoded, numeric]
         for index in range(self.model.input["categorical"].shape[-1]):
             (table,) = self.model.get_layer(f"embedding_{index}").get_weights()
             column = self.add("Gather", [codes, self.constant(index)], axis=2)
             parts.append(self.add("Gather", [self.constant(table), column]))
         step = self.add("Concat", parts, axis=2)
-        kernel, bias = self.model.get_layer("step_network").get_weights()
-        # as one matrix, for which ONNX Runtime has a kernel of product, bias and activation together
-        rows = self.add("Reshape", [step, self.constant([-1, len(kernel)])])
-        units = self.add("Relu", [self.add("Gemm", [rows, self.constant(kernel), self.constant(bias)])])
-        shape = self.add("Concat", [self.add("Shape", [step], end=2), self.constant([len(bias)])], axis=0)
+        units, width = self._see(step)
+        shape = self.add("Concat", [self.add("Shape", [step], end=2), self.constant([width])], axis=0)
         return self.add("Reshape", [units, shape])
+
+    def _see(self, step: str) -> tuple[str, int]:
+        """Each step as a row of one matrix, for which ONNX Runtime has a kernel of product, bias and activation
+        together; and the row's length."""
+        names = [layer.name for layer in self.model.layers]
+        kernel, bias = self.model.get_layer("step_network").get_weights()
+        given = self._gemm("step_network", self.add("Reshape", [step, self.constant([-1, len(kernel)])]))
+        if "cross" in names:
+            product = self.add("Mul", [given, self._gemm("cross", given)])
+            given = self._gemm("cross_network", self.add("Add", [given, product]))
+        return self.add("Relu", [given]), len(bias)
+
+    def _gemm(self, layer: str, rows: str) -> str:
+        kernel, bias = self.model.get_layer(layer).get_weights()
+        return self.add("Gemm", [rows, self.constant(kernel), self.constant(bias)])
+
+    def _encode(self, layer: PiecewiseLinear, numeric: str) -> str:
+        """See PiecewiseLinear."""
+        begins, slopes = (keras.ops.convert_to_numpy(weight) for weight in layer.weights)
+        apart = self.add("Unsqueeze", [numeric, self.constant([-1])])
+        come = self.add("Mul", [self.add("Sub", [apart, self.constant(begins)]), self.constant(slopes)])
+        clipped = self.add("Clip", [come, self.constant(np.float32(0)), self.constant(np.float32(1))])
+        return self.add("Reshape", [clipped, self.constant([0, 0, begins.size])])
 
     def dense(self, layer: str, values: str) -> str:
         """(..., units) -> (..., the layer's units), without its activation."""

@@ -5,18 +5,27 @@ padding never changes the result.
 """
 
 import keras
+import numpy as np
 from keras import layers
 
 from ml.models.config import Architecture, ModelConfig
 from ml.models.recurrent import encode_by_gru, encode_by_lstm
+from ml.models.step_network import PiecewiseLinear, crossed_step, plain_step
 from ml.models.transformer import encode_by_transformer
 
-EMBEDDING_LIMIT = 8
-ENCODERS = {
-    Architecture.GRU: encode_by_gru,
-    Architecture.LSTM: encode_by_lstm,
-    Architecture.TRANSFORMER: encode_by_transformer,
+PARTS = {
+    Architecture.GRU: (plain_step, encode_by_gru),
+    Architecture.LSTM: (plain_step, encode_by_lstm),
+    Architecture.TRANSFORMER: (plain_step, encode_by_transformer),
+    Architecture.FUSION: (crossed_step, encode_by_gru),
 }
+
+
+def adapt_model(model: keras.Model, numeric: np.ndarray) -> None:
+    """Learns what is not learned by gradients: where a fusion cuts each number's range. numeric: (rows, numbers)."""
+    for layer in model.layers:
+        if isinstance(layer, PiecewiseLinear):
+            layer.adapt(numeric)
 
 
 def build_model(config: ModelConfig) -> keras.Model:
@@ -29,21 +38,11 @@ def build_model(config: ModelConfig) -> keras.Model:
     """
     numeric = keras.Input((None, config.numeric), name="numeric", dtype="float32")
     categorical = keras.Input((None, len(config.vocabulary_sizes)), name="categorical", dtype="int32")
-    step = layers.Concatenate(name="step")([numeric, *_embed(categorical, config.vocabulary_sizes)])
-    hidden = layers.Dense(config.width, activation="relu", name="step_network")(step)
+    look, look_back = PARTS[config.architecture]
+    hidden = look(numeric, categorical, config)
     hidden = layers.Dropout(config.dropout, name="step_dropout")(hidden)
-    hidden = ENCODERS[config.architecture](hidden, config)
+    hidden = look_back(hidden, config)
     hidden = layers.Dense(config.width, activation="relu", name="head_network")(hidden)
     logits = layers.Dense(1, name="head")(hidden)
     inputs = {"numeric": numeric, "categorical": categorical}
     return keras.Model(inputs, layers.Reshape((-1,), name="logits")(logits), name=str(config.architecture))
-
-
-def _embed(categorical: keras.KerasTensor, sizes: tuple[int, ...]) -> list[keras.KerasTensor]:
-    """One small embedding for each categorical input."""
-    return [
-        layers.Embedding(size, min(EMBEDDING_LIMIT, (size + 1) // 2), name=f"embedding_{index}")(
-            categorical[:, :, index]
-        )
-        for index, size in enumerate(sizes)
-    ]

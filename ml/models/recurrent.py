@@ -19,7 +19,7 @@ def encode_by_lstm(hidden: keras.KerasTensor, config: ModelConfig) -> keras.Kera
 def _encode(
     hidden: keras.KerasTensor, config: ModelConfig, recurrent: type[layers.GRU] | type[layers.LSTM]
 ) -> keras.KerasTensor:
-    name = config.architecture
+    name = recurrent.__name__.lower()
     for index in range(config.layers):
         encoded = recurrent(config.width, return_sequences=True, name=f"{name}_{index}")(hidden)
         encoded = layers.Dropout(config.dropout, name=f"{name}_dropout_{index}")(encoded)

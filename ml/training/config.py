@@ -34,4 +34,5 @@ DEFAULTS = {
     Architecture.GRU: TrainingConfig(),
     Architecture.LSTM: TrainingConfig(architecture=Architecture.LSTM),
     Architecture.TRANSFORMER: TrainingConfig(architecture=Architecture.TRANSFORMER, width=64, layers=2),
+    Architecture.FUSION: TrainingConfig(architecture=Architecture.FUSION, dropout=0.4, epochs=16),
 }

@@ -17,7 +17,7 @@ from ml.models.baseline import Baseline
 from ml.models.config import ModelConfig
 from ml.models.files import export_onnx, save_keras
 from ml.models.infer import infer_logits
-from ml.models.network import build_model
+from ml.models.network import adapt_model, build_model
 from ml.sequences.features import Featurizer, Steps
 from ml.sequences.sequences import Sequences
 from ml.training.checkpoint import Checkpoint
@@ -112,6 +112,7 @@ def fit_network(
             dropout=config.dropout,
         )
     )
+    adapt_model(model, training.steps.numeric)
     curves = fit_model(
         model,
         training,

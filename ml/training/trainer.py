@@ -6,11 +6,15 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from ml.models.step_network import PiecewiseLinear
 from ml.training.packing import Packing, pack_blocks, pack_segments
 from ml.training.recurrence import RUNS, PackedRecurrence
 
 # Each looks at one step at a time and does not care how the steps lie.
-STEPWISE = (layers.InputLayer, layers.Embedding, layers.Dense, layers.Dropout, layers.Concatenate, layers.Reshape)
+STEPWISE = (
+    *(layers.InputLayer, layers.Embedding, layers.Dense, layers.Dropout, layers.Concatenate, layers.Reshape),
+    *(layers.Add, layers.Multiply, PiecewiseLinear),
+)
 
 
 def is_recurrent(model: keras.Model) -> bool:
