@@ -7,7 +7,8 @@ from ml.models.config import Architecture
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """The defaults are the GRU's, found on wikipedia-edits by its validation slice; DEFAULTS has the others'.
+    """The defaults are the GRU's, found on wikipedia-edits by its validation slice, where they suit the LSTM as well;
+    DEFAULTS has each architecture's.
 
     architecture, width, layers, heads, dropout: see ModelConfig.
     epochs: at most this many passes over the training users.

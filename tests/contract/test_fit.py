@@ -10,7 +10,7 @@ from ml.models.config import Architecture
 from ml.models.infer import infer_logits
 from ml.training.batches import PackedBatches
 from ml.training.checkpoint import Checkpoint
-from ml.training.config import TrainingConfig
+from ml.training.config import DEFAULTS, TrainingConfig
 from ml.training.fit import Curves, fit_model
 from ml.training.step import build_step, new_optimizer
 from ml.training.team import ALONE
@@ -91,6 +91,11 @@ def test_a_training_in_mixed_precision_has_nearly_the_same_curves(unbroken: tupl
     assert curves.loss == pytest.approx(unbroken[0].loss, rel=0.02)
     assert curves.loss != unbroken[0].loss
     assert {weight.dtype for weight in weights} == {np.dtype("float32")}
+
+
+@ARCHITECTURES
+def test_each_architecture_has_a_configuration_of_its_own(architecture: Architecture):
+    assert DEFAULTS[architecture].architecture is architecture
 
 
 @ARCHITECTURES
