@@ -43,3 +43,8 @@ def small_model(architecture: Architecture = Architecture.GRU, *, layers: int = 
     rng = np.random.default_rng(2)
     model.set_weights([weight + 0.1 * rng.normal(size=weight.shape) for weight in model.get_weights()])
     return model
+
+
+def trained_weights(model: keras.Model) -> list[np.ndarray]:
+    """All but those that are not learned by gradients."""
+    return [keras.ops.convert_to_numpy(weight) for weight in model.trainable_weights]

@@ -8,7 +8,7 @@ from ml.models.config import Architecture
 from ml.sequences.batches import Batch, pad, pad_values
 from ml.training.batches import PackedBatches
 from ml.training.trainer import build_trainer, choose_pack
-from tests.drawn_steps import drawn_steps, events_of, featurizer_of, small_model
+from tests.drawn_steps import drawn_steps, events_of, featurizer_of, small_model, trained_weights
 
 WINDOW, USERS, PER_STEP = 50, 90, 30
 
@@ -35,7 +35,7 @@ def test_a_packed_step_moves_the_weights_as_padding_to_the_window_does(architect
     peer.compile(keras.optimizers.SGD(1.0), loss)
     peer.train_on_batch(pad(data.steps, whole), targets, sample_weight=weights[..., 0] / PER_STEP)
 
-    start = small_model(architecture).get_weights()
-    for mine, theirs, before in zip(packed.get_weights(), padded.get_weights(), start, strict=True):
+    sides = (trained_weights(model) for model in (packed, padded, small_model(architecture)))
+    for mine, theirs, before in zip(*sides, strict=True):
         assert np.abs(theirs - before).max() > 1e-4
         assert np.abs(mine - theirs).max() < 1e-5
