@@ -7,7 +7,7 @@ from keras import layers, ops
 from ml.models.config import ModelConfig
 
 EMBEDDING_LIMIT = 8
-PIECES = 8  # of each number's range
+PIECES = 4  # of each number's range
 
 
 def plain_step(numeric: keras.KerasTensor, categorical: keras.KerasTensor, config: ModelConfig) -> keras.KerasTensor:
@@ -22,7 +22,6 @@ def crossed_step(numeric: keras.KerasTensor, categorical: keras.KerasTensor, con
     A cross layer (DCN-v2: Wang et al. 2021, arXiv:2008.13535): h + h0 * (W h + b), for products of h's units.
     """
     encoded = PiecewiseLinear(PIECES, name="encoding")(numeric)
-    encoded = layers.Dropout(config.dropout, name="encoding_dropout")(encoded)
     step = layers.Concatenate(name="step")([encoded, numeric, *_embed(categorical, config.vocabulary_sizes)])
     given = layers.Dense(config.width, name="step_network")(step)
     product = layers.Multiply(name="product")([given, layers.Dense(config.width, name="cross")(given)])
