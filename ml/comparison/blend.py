@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from ml.comparison.fitted import Fitted
+from ml.comparison.fitted import Asked, Fitted
 from ml.comparison.material import Material
-from ml.sequences.features import Steps
 
 PENALTY = 1e-3  # on squared weights: finite where the validation users are separable
 
@@ -19,16 +18,16 @@ class Blend:
     members: tuple[Fitted, ...]
     weights: dict[str, np.ndarray]
 
-    def logits(self, view: str, steps: Steps) -> np.ndarray:
-        return stack([member.logits(view, steps) for member in self.members]) @ self.weights[view]
+    def logits(self, view: str, asked: Asked) -> np.ndarray:
+        return stack([member.logits(view, asked) for member in self.members]) @ self.weights[view]
 
 
 def fit_blend(members: tuple[Fitted, ...], material: Material) -> Blend:
     """The weights of the lowest cross-entropy on the validation users (Wolpert 1992, "Stacked generalization", with the
     non-negative weights of Breiman 1996, "Stacked regressions")."""
     weights = {}
-    for view, (steps, targets) in material.validation_views.items():
-        weights[view] = weigh(stack([member.logits(view, steps) for member in members]), targets)
+    for view, asked in material.validation_views.items():
+        weights[view] = weigh(stack([member.logits(view, asked) for member in members]), asked.targets)
     return Blend(members, weights)
 
 

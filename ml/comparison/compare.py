@@ -8,11 +8,13 @@ from tqdm import tqdm
 
 from ml.comparison.contenders import fit_models
 from ml.comparison.controls import CONTROLS
-from ml.comparison.folds import Fold, cut_folds
+from ml.comparison.fold import Fold
+from ml.comparison.folds import cut_folds
 from ml.comparison.history import History
 from ml.comparison.judge import judge
 from ml.comparison.material import Material
 from ml.comparison.protocol import Model, Protocol
+from ml.comparison.questions import ask
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Outcome:
 
 
 def compare(history: History, protocol: Protocol) -> Outcome:
-    """Raises TooFewUsers."""
+    """Raises TooFewJudged."""
     folds = cut_folds(history, protocol)
     models = list(dict.fromkeys([Model.LIGHTGBM, *protocol.models]))
     controls = list(CONTROLS) if protocol.controls else []
@@ -40,7 +42,7 @@ def _judge_models(
     history: History, protocol: Protocol, folds: list[Fold], models: list[Model], progress: tqdm
 ) -> Iterator[pa.Table]:
     for fold in folds:
-        material = Material(fold, history.extras, protocol.window, protocol.prefixes)
+        material = Material(fold, ask(protocol), history.extras, protocol.window)
         for seed in protocol.seeds:
             for model, fitted in fit_models(material, models, seed):
                 yield judge(fitted, material, model=model, seed=seed)
@@ -52,7 +54,7 @@ def _judge_controls(
 ) -> Iterator[pa.Table]:
     for fold in folds:
         for name in controls:
-            material = Material(fold, history.extras, protocol.window, protocol.prefixes, CONTROLS[name])
+            material = Material(fold, ask(protocol), history.extras, protocol.window, CONTROLS[name])
             *_, (_, fitted) = fit_models(material, [protocol.controls], protocol.seeds[0])
             yield judge(fitted, material, model=name, seed=protocol.seeds[0])
             progress.update()

@@ -36,7 +36,7 @@ class Conclusions:
 def conclude(
     figures: list[Figures], taken: list[Taken], *, controlled: str | None, test: dict[str, int]
 ) -> Conclusions:
-    """figures: of each view. test: users and how many of them are anomalous, over all folds."""
+    """figures: of each view. test: how many were judged, and how many of them are anomalous, over all folds."""
     warnings = [_warn(one, controlled) for one in taken if one.as_good]
     if problem := _too_small(figures, test):
         return Conclusions(None, [problem, *warnings])
@@ -45,13 +45,13 @@ def conclude(
 
 
 def _too_small(figures: list[Figures], test: dict[str, int]) -> str | None:
-    rarer = min(test["anomalous"], test["users"] - test["anomalous"])
+    rarer = min(test["anomalous"], test["judged"] - test["anomalous"])
     widths = {one.prefix: _width(one.estimate(BASELINE, "roc_auc")) for one in figures}
     prefix = max(widths, key=widths.__getitem__)
     if rarer >= FEWEST_OF_EACH and widths[prefix] <= WIDEST:
         return None
     return (
-        f"Too small to conclude: {test['users']} test users, {test['anomalous']} of them anomalous; the interval of "
+        f"Too small to conclude: {test['judged']} were judged, {test['anomalous']} of them anomalous; the interval of "
         f"{BASELINE}'s ROC AUC at {prefix} is {widths[prefix]:.3f} wide (needed: {FEWEST_OF_EACH} of either kind, "
         f"at most {WIDEST})."
     )

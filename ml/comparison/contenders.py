@@ -8,13 +8,12 @@ import keras
 import numpy as np
 
 from ml.comparison.blend import fit_blend
-from ml.comparison.fitted import Fitted
+from ml.comparison.fitted import Asked, Fitted
 from ml.comparison.material import Material
 from ml.comparison.protocol import Model
 from ml.models.baseline import Baseline
 from ml.models.config import Architecture
 from ml.models.infer import infer_logits
-from ml.sequences.features import Featurizer, Steps
 from ml.training.config import DEFAULTS
 from ml.training.train import fit_network
 
@@ -26,25 +25,26 @@ SMALLEST = 1e-7  # a probability that a booster gives is kept this far from 0 an
 class FittedNetwork:
     model: keras.Model
 
-    def logits(self, view: str, steps: Steps) -> np.ndarray:
-        return infer_logits(self.model, steps)[steps.offsets[1:] - 1].astype(np.float64)
+    def logits(self, view: str, asked: Asked) -> np.ndarray:
+        return infer_logits(self.model, asked.steps)[asked.rows].astype(np.float64)
 
 
 @dataclass(frozen=True)
 class FittedBaseline:
     baseline: Baseline
-    featurizer: Featurizer
 
-    def logits(self, view: str, steps: Steps) -> np.ndarray:
-        probability = np.clip(self.baseline.predict(view, steps, self.featurizer), SMALLEST, 1 - SMALLEST)
+    def logits(self, view: str, asked: Asked) -> np.ndarray:
+        probability = np.clip(self.baseline.predict(view, asked.columns), SMALLEST, 1 - SMALLEST)
         return np.log(probability) - np.log1p(-probability)
 
 
 def fit_baseline(material: Material, seed: int) -> FittedBaseline:
     """LightGBM, one booster for each view."""
-    featurizer = material.featurizer
-    fitted = Baseline.fit(material.training_views, material.validation_views, featurizer, seed=seed)
-    return FittedBaseline(fitted, featurizer)
+    training, validation = (
+        {view: (asked.columns, asked.targets) for view, asked in views.items()}
+        for views in (material.training_views, material.validation_views)
+    )
+    return FittedBaseline(Baseline.fit(training, validation, seed=seed))
 
 
 def fit_sequence_model(architecture: Architecture, material: Material, seed: int) -> FittedNetwork:

@@ -13,7 +13,7 @@ from ml.sequences.moments import DAY, repeats, visits
 from ml.sequences.sequences import Sequences
 
 Control = Callable[[Sequences], Sequences]
-BOOKKEEPING = ("user_id", "event_id", "ordinal", "remaining", "target")
+BOOKKEEPING = ("user_id", "event_id", "ordinal", "remaining", "target", "judged", "kind")
 CLOCK = ("event_time", "first_event_time", "previous_event_time", "item_other_time", "closes_day")
 SEED = 0
 WEEK, MONDAY = 7 * DAY, 4 * DAY  # microseconds; the first Monday of 1970 was its fifth day

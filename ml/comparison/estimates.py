@@ -21,6 +21,7 @@ from ml.evaluation.metrics import (
     resample,
 )
 
+CELLS = 6_000_000  # of a matrix of draws
 Draws = dict[str, np.ndarray]  # metric -> float64 (rounds + 1,), the users as they are first
 
 
@@ -63,17 +64,38 @@ def measure(predictions: pa.Table, prefix: str, *, budget: int, seed: int) -> Fi
 def _measure_fold(rows: pa.Table, budget: int, rng: np.random.Generator) -> Iterator[tuple[str, Draws]]:
     """Of each model and seed; every one of them has judged the same users in the same order."""
     pairs = rows.group_by(["model", "seed"], use_threads=False).aggregate([]).to_pylist()
-    weights = None
+    drawn = None
     for pair in pairs:
         mine = rows.filter(pc.and_(pc.equal(rows["model"], pair["model"]), pc.equal(rows["seed"], pair["seed"])))
-        labels = mine["target"].to_numpy()
-        if weights is None:
-            weights = np.vstack([np.ones(len(labels)), resample(labels, rng)])
-        yield pair["model"], _draw(mine, labels, weights, budget)
+        drawn = drawn or _draw_users(mine, rng)
+        blocks = [_measure_rows(mine, weights, budget) for weights in drawn.blocks()]
+        yield pair["model"], {metric: np.concatenate([block[metric] for block in blocks]) for metric in blocks[0]}
 
 
-def _draw(rows: pa.Table, labels: np.ndarray, weights: np.ndarray, budget: int) -> Draws:
-    logits, probability, days = (rows[name].to_numpy() for name in ("logit", "probability", "day"))
+@dataclass(frozen=True)
+class DrawnUsers:
+    """weights: float64 (rounds + 1, users), how often each is drawn; first, each once. user: int64 (rows,)."""
+
+    weights: np.ndarray
+    user: np.ndarray
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """float64 (some rounds, rows), together all rounds: so many at a time as memory should hold."""
+        rounds = max(1, CELLS // len(self.user))
+        for start in range(0, len(self.weights), rounds):
+            yield self.weights[start : start + rounds, self.user]
+
+
+def _draw_users(rows: pa.Table, rng: np.random.Generator) -> DrawnUsers:
+    """All rows of a user are drawn together; a user counts as anomalous if any of them is."""
+    users, user = np.unique(rows["user_id"].to_numpy(zero_copy_only=False), return_inverse=True)
+    anomalous = np.zeros(len(users), np.int64)
+    np.maximum.at(anomalous, user, rows["target"].to_numpy())
+    return DrawnUsers(np.vstack([np.ones(len(users)), resample(anomalous, rng)]), user)
+
+
+def _measure_rows(rows: pa.Table, weights: np.ndarray, budget: int) -> Draws:
+    labels, logits, probability, days = (rows[name].to_numpy() for name in ("target", "logit", "probability", "day"))
     ranking = rank_users(logits, labels, weights)
     return {
         **{name: metric(ranking) for name, metric in METRICS.items()},

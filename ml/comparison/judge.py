@@ -1,4 +1,4 @@
-"""What fitted models said of the users they were judged on, one row for each user, view, model, seed and fold."""
+"""What fitted models said of the users or events they were judged on, one row for each, and view, model, seed, fold."""
 
 from collections.abc import Callable
 
@@ -9,6 +9,7 @@ from sklearn.metrics import precision_recall_curve
 from ml.calibration.probability import NothingToCalibrate, fit_probability
 from ml.comparison.fitted import Fitted
 from ml.comparison.material import Material
+from ml.sequences.moments import DAY
 
 PREDICTIONS = pa.schema(
     [
@@ -17,7 +18,9 @@ PREDICTIONS = pa.schema(
         pa.field("seed", pa.int64(), nullable=False),
         pa.field("prefix", pa.string(), nullable=False),
         pa.field("user_id", pa.string(), nullable=False),
-        pa.field("day", pa.int32(), nullable=False),  # of the last event in view, days since 1970
+        pa.field("event_id", pa.string(), nullable=False),  # the last in view
+        pa.field("day", pa.int32(), nullable=False),  # of that event, days since 1970
+        pa.field("kind", pa.string()),  # what the labels call it, where the target is 1
         pa.field("target", pa.int8(), nullable=False),
         pa.field("logit", pa.float64(), nullable=False),
         pa.field("probability", pa.float64(), nullable=False),  # calibrated on the validation slice
@@ -32,21 +35,18 @@ def judge(fitted: Fitted, material: Material, *, model: str, seed: int) -> pa.Ta
 
 
 def _judge_view(fitted: Fitted, material: Material, view: str, model: str, seed: int) -> pa.Table:
-    steps, targets = material.validation_views[view]
-    held = fitted.logits(view, steps)
-    calibrate = _calibration(held, targets)
-    threshold = best_threshold(calibrate(held), targets)
-    test = material.test_views[view]
-    logits = fitted.logits(view, test.steps)
+    validation, test = material.validation_views[view], material.test_views[view]
+    held, logits = fitted.logits(view, validation), fitted.logits(view, test)
+    calibrate = _calibration(held, validation.targets)
+    threshold = best_threshold(calibrate(held), validation.targets)
     probability, rows = calibrate(logits), len(logits)
     columns = {
         "fold": [material.fold.name] * rows,
         "model": [model] * rows,
         "seed": [seed] * rows,
         "prefix": [view] * rows,
-        "user_id": test.user_ids,
-        "day": test.days,
-        "target": test.targets,
+        **{name: test.named[name] for name in ("user_id", "event_id", "kind", "target")},
+        "day": (test.named["event_time"].cast(pa.int64()).to_numpy() // DAY).astype(np.int32),
         "logit": logits,
         "probability": probability,
         "flagged": probability >= threshold,

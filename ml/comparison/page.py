@@ -14,7 +14,7 @@ TEMPLATE = "page.html.j2"
 def write_page(path: Path, report: dict, predictions: pa.Table) -> None:
     """report: as in report.json."""
     pages = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined)
-    prefixes = [str(prefix) for prefix in report["protocol"]["prefixes"]]
+    prefixes = list(dict.fromkeys(row["prefix"] for row in report["scores"]))
     found = {(row["model"], row["prefix"], row["metric"]): row for row in report["scores"]}
     gained = {(row["model"], row["prefix"], row["metric"]): row for row in report["differences"]}
     page = pages.get_template(TEMPLATE).render(

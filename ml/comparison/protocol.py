@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from ml.datasets.columns import Strict
+from ml.datasets.columns import Name, Strict
 from ml.datasets.yaml_lines import YamlInvalid, read_yaml, tell_problems
 from ml.errors import ExitCode, TrailguardError
 
@@ -86,8 +86,11 @@ class PrequentialSplit(Strict):
 class Protocol(Strict):
     """The YAML document.
 
+    predict: users after `prefixes` events, or single events given their past.
     users: who takes part: `matured`, where a user whom no label calls anomalous within the label delay counts as good,
         or `labelled`, only users with a label of their own.
+    event_types: where events are judged, only events of these types; absent, all are.
+    unseen: kinds of label that training never sees; the judged users and events of these kinds are judged all the same.
     window: events kept of each user. prefixes: after how many events users are judged; `all` is the newest window.
     validation: the share of training users, the newest of them, that stops, chooses and calibrates.
     controls: the model that is trained anew on trails from which something was taken away; absent, none is.
@@ -96,7 +99,10 @@ class Protocol(Strict):
 
     history: History
     split: Annotated[TimeSplit | UserSplit | PrequentialSplit, Field(discriminator="by")]
+    predict: Literal["users", "events"] = "users"
     users: Literal["matured", "labelled"] = "matured"
+    event_types: tuple[Name, ...] = ()
+    unseen: tuple[Name, ...] = ()
     window: Annotated[int, Field(ge=2, le=1024)] = 64
     prefixes: Annotated[tuple[Annotated[int, Field(ge=1)] | Literal["all"], ...], Field(min_length=1)] = (
         3,

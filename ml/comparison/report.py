@@ -14,6 +14,7 @@ from ml.comparison.estimates import Figures, measure, told
 from ml.comparison.history import History
 from ml.comparison.page import write_page
 from ml.comparison.protocol import Protocol
+from ml.comparison.questions import ask
 from ml.files import new_file, write_json
 
 SEED = 0  # of the bootstrap
@@ -21,7 +22,7 @@ SEED = 0  # of the bootstrap
 
 def write_report(out: Path, history: History, protocol: Protocol, outcome: Outcome) -> dict:
     """Writes the three files and returns what the command prints: conclusions, winner, scores, paths."""
-    prefixes = [str(prefix) for prefix in protocol.prefixes]
+    prefixes = ask(protocol).views
     figures = [measure(outcome.predictions, prefix, budget=protocol.budget, seed=SEED) for prefix in prefixes]
     taken = [one for prefix in prefixes for one in _judge_controls(outcome, protocol, prefix)]
     test = _total(fold.test.counts() for fold in outcome.folds)
@@ -57,6 +58,7 @@ def _tell(
             for one in taken
         ],
         "classification": list(_classify(outcome.predictions)),
+        "kinds": list(_find_kinds(outcome.predictions)),
     }
 
 
@@ -96,6 +98,15 @@ def _classify(predictions: pa.Table) -> Iterator[dict[str, object]]:
             targets, flagged, labels=[0, 1], target_names=["good", "anomalous"], output_dict=True, zero_division=0.0
         )
         yield {**key, "report": found}
+
+
+def _find_kinds(predictions: pa.Table) -> Iterator[dict[str, object]]:
+    """The share of each kind that is flagged at the chosen thresholds; seeds and folds together."""
+    bad = predictions.filter(pc.equal(predictions["target"], 1))
+    keys = ["model", "prefix", "kind"]
+    counted = bad.append_column("found", bad["flagged"].cast(pa.int64())).group_by(keys, use_threads=False)
+    for row in counted.aggregate([("found", "mean"), ("found", "count")]).to_pylist():
+        yield {**{key: row[key] for key in keys}, "judged": row["found_count"], "found": row["found_mean"]}
 
 
 def _total(counts: Iterator[dict[str, int]]) -> dict[str, int]:

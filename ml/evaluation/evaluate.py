@@ -8,7 +8,7 @@ import numpy as np
 from ml.errors import TrailguardError
 from ml.evaluation.metrics import compare_models, expected_calibration_error
 from ml.evaluation.views import cut_views, last_targets
-from ml.models.baseline import Baseline
+from ml.models.baseline import Baseline, baseline_columns
 from ml.scoring.scorer import Scorer
 from ml.sequences.features import Steps
 from ml.sequences.sequences import Sequences
@@ -44,7 +44,7 @@ def evaluate(bundle: Path, sequences: Sequences, *, seed: int) -> dict[str, dict
 
 def score_view(scorer: Scorer, baseline: Baseline, view: str, steps: Steps) -> dict[str, np.ndarray]:
     """Both models' scores, (users,)."""
-    ours, theirs = scorer.network.last_logits(steps), baseline.predict(view, steps, scorer.featurizer)
+    ours, theirs = scorer.network.last_logits(steps), baseline.predict(view, baseline_columns(steps, scorer.featurizer))
     return {scorer.network.architecture: ours, BASELINE: theirs}
 
 

@@ -47,22 +47,19 @@ class Baseline:
     @classmethod
     def fit(
         cls,
-        training: Mapping[str, tuple[Steps, np.ndarray]],
-        validation: Mapping[str, tuple[Steps, np.ndarray]],
-        featurizer: Featurizer,
+        training: Mapping[str, tuple[np.ndarray, np.ndarray]],
+        validation: Mapping[str, tuple[np.ndarray, np.ndarray]],
         *,
         seed: int,
     ) -> "Baseline":
         """Tries the grid for each view, with early stopping on the validation users.
 
-        training, validation: view -> the steps in view and the target of each user, (users,).
+        training, validation: view -> columns float32 (users, columns), see `baseline_columns`, and targets (users,).
         """
         fixed = {**FIXED, "seed": seed}
 
         def fit_view(view: str) -> tuple[lightgbm.Booster, dict[str, float]]:
-            (steps, targets), (held, known) = training[view], validation[view]
-            columns, held_columns = baseline_columns(steps, featurizer), baseline_columns(held, featurizer)
-            return _search((columns, targets), (held_columns, known), fixed)
+            return _search(training[view], validation[view], fixed)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             fitted = dict(zip(training, pool.map(fit_view, training), strict=True))
@@ -70,9 +67,9 @@ class Baseline:
             {view: model for view, (model, _) in fitted.items()}, {view: chosen for view, (_, chosen) in fitted.items()}
         )
 
-    def predict(self, view: str, steps: Steps, featurizer: Featurizer) -> np.ndarray:
+    def predict(self, view: str, columns: np.ndarray) -> np.ndarray:
         """float64 (users,): the probability of being anomalous, as seen at each user's last step in view."""
-        return self.models[view].predict(baseline_columns(steps, featurizer))
+        return self.models[view].predict(columns)
 
     def save(self, folder: Path) -> None:
         """Writes one text model for each view and baseline.json."""
@@ -91,13 +88,28 @@ class Baseline:
 def baseline_columns(steps: Steps, featurizer: Featurizer) -> np.ndarray:
     """float32 (users, columns): the last step whole, then the single-event columns of the first STEPS steps, nan where
     a user has fewer."""
+    positions = range(min(STEPS, int(steps.lengths.max(initial=0))))
+    others = [(steps.offsets[:-1] + position, steps.lengths > position) for position in positions]
+    return _columns(steps, steps.offsets[1:] - 1, others, featurizer)
+
+
+def event_columns(steps: Steps, rows: np.ndarray, featurizer: Featurizer) -> np.ndarray:
+    """float32 (rows, columns): each of these steps whole, then the single-event columns of the STEPS before it, the
+    newest first, nan where the user has fewer. rows: int64, of the flat arrays."""
+    begins = np.repeat(steps.offsets[:-1], steps.lengths)[rows]
+    others = [(rows - back, rows - back >= begins) for back in range(1, STEPS + 1)]
+    return _columns(steps, rows, others, featurizer)
+
+
+def _columns(
+    steps: Steps, rows: np.ndarray, others: list[tuple[np.ndarray, np.ndarray]], featurizer: Featurizer
+) -> np.ndarray:
+    """others: rows of other steps, and whether there is such a step."""
     single = [index for index, name in enumerate(featurizer.numeric_names) if name in featurizer.single_event_names]
-    last = steps.offsets[1:] - 1
-    columns = [steps.numeric[last], steps.categorical[last]]
-    for position in range(min(STEPS, int(steps.lengths.max(initial=0)))):
-        present = steps.lengths > position
-        rows = np.where(present, steps.offsets[:-1] + position, 0)
-        step = np.concatenate([steps.numeric[rows][:, single], steps.categorical[rows]], axis=1)
+    columns = [steps.numeric[rows], steps.categorical[rows]]
+    for other, present in others:
+        there = np.where(present, other, 0)
+        step = np.concatenate([steps.numeric[there][:, single], steps.categorical[there]], axis=1)
         columns.append(np.where(present[:, None], step, np.nan))
     return np.concatenate(columns, axis=1, dtype=np.float32)
 

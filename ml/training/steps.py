@@ -58,3 +58,14 @@ def targeted_steps(
         (opened * scale).astype(np.float32),
         (closed * scale).astype(np.float32),
     )
+
+
+def weighed_steps(sequences: Sequences, featurizer: Featurizer, asked: np.ndarray) -> TargetedSteps:
+    """The same where scores are asked for at single events. asked: bool (events,).
+
+    At an event nobody knows yet whether its user will do more that day: `closes_day` has to be False throughout.
+    """
+    weights = (asked * (len(sequences) / max(1, asked.sum()))).astype(np.float32)
+    never = np.zeros(len(asked), bool)
+    targets = sequences.events["target"].to_numpy().astype(np.float32)
+    return TargetedSteps(featurizer.transform(sequences), targets, never, weights, np.zeros_like(weights))

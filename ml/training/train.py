@@ -13,12 +13,12 @@ from ml.evaluation.heldout import FILE as HELDOUT
 from ml.evaluation.heldout import HELDOUT_SCHEMA
 from ml.evaluation.views import DAY, cut_views, last_targets
 from ml.files import new_file, write_json
-from ml.models.baseline import Baseline
+from ml.models.baseline import Baseline, baseline_columns
 from ml.models.config import ModelConfig
 from ml.models.files import export_onnx, save_keras
 from ml.models.infer import infer_logits
 from ml.models.network import adapt_model, build_model
-from ml.sequences.features import Featurizer, Steps
+from ml.sequences.features import Featurizer
 from ml.sequences.sequences import Sequences
 from ml.training.checkpoint import Checkpoint
 from ml.training.config import TrainingConfig
@@ -30,7 +30,6 @@ from ml.training.team import ALONE, Team
 
 CHECKPOINT = "checkpoint.npz"
 HELD_OUT = ("validation", "calibration", "threshold", "test")
-Views = dict[str, tuple[Steps, np.ndarray]]
 
 
 def train(
@@ -57,9 +56,8 @@ def train(
     if team.rank > 0:
         return {}
     fitted = time.perf_counter()
-    baseline = Baseline.fit(
-        _views(snapshot, featurizer, "train"), _views(snapshot, featurizer, "validation"), featurizer, seed=seed
-    )
+    views = (_views(snapshot, featurizer, name) for name in ("train", "validation"))
+    baseline = Baseline.fit(*views, seed=seed)
     featurizer.save(bundle)
     save_keras(model, bundle / "model.keras")
     difference = export_onnx(model, bundle)
@@ -126,9 +124,12 @@ def fit_network(
     return model, curves
 
 
-def _views(snapshot: Snapshot, featurizer: Featurizer, name: str) -> Views:
+def _views(snapshot: Snapshot, featurizer: Featurizer, name: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     views = cut_views(snapshot.slice(name), snapshot.window)
-    return {view: (featurizer.transform(cut), last_targets(cut)) for view, cut in views.items()}
+    return {
+        view: (baseline_columns(featurizer.transform(cut), featurizer), last_targets(cut))
+        for view, cut in views.items()
+    }
 
 
 def _write_heldout(
@@ -139,7 +140,7 @@ def _write_heldout(
         sequences = snapshot.slice(name)
         for view, cut in cut_views(sequences, snapshot.window).items():
             steps = featurizer.transform(cut)
-            logits, scores = infer_logits(model, steps), baseline.predict(view, steps, featurizer)
+            logits, scores = infer_logits(model, steps), baseline.predict(view, baseline_columns(steps, featurizer))
             tables.append(_rows(cut, cut.last_rows, name, view, logits, scores))
         whole = sequences.first(snapshot.window)
         logits = infer_logits(model, featurizer.transform(whole))

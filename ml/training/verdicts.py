@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -12,14 +13,16 @@ from ml.sequences.build import Selection, build_sequences
 from ml.sequences.item_record import ItemRecord
 from ml.sequences.sequences import Sequences
 
+_KNOWN = """
+    create temp table known as
+    select user_id, event_id,
+           arg_max(label, (observed_at, label)) as label,
+           arg_min(kind, observed_at) filter (label = 1) as kind,
+           min(observed_at) filter (label = 1) as observed_at
+    from labels where observed_at < $as_of group by all
+"""
 _VERDICTS = """
-    with known as (
-        select user_id, event_id,
-               arg_max(label, (observed_at, label)) as label,
-               arg_min(kind, observed_at) filter (label = 1) as kind,
-               min(observed_at) filter (label = 1) as observed_at
-        from labels where observed_at < $as_of group by all
-    ), bad as (
+    with bad as (
         select known.*, event_time
         from known left join read_parquet($files, union_by_name = true, hive_partitioning = false) as event
             on event.user_id = known.user_id and event.event_id = known.event_id and event.event_time < $as_of
@@ -29,7 +32,15 @@ _VERDICTS = """
            min(event_time) as anomalous_from
     from bad group by user_id order by user_id
 """
-
+_NAMED = """
+    select coalesce(one.kind, everything.kind) as kind
+    from event
+    left join known as one
+        on one.user_id = event.user_id and one.event_id = event.event_id and one.label = 1
+    left join known as everything
+        on everything.user_id = event.user_id and everything.event_id is null and everything.label = 1
+    order by event.row
+"""
 _TOUCHED = """
     select event.item_id, min(anomalous.observed_at) as known_at
     from read_parquet($files, union_by_name = true, hive_partitioning = false) as event
@@ -48,8 +59,21 @@ def find_anomalous(events: Path, labels: pa.Table, *, as_of: datetime) -> pa.Tab
         absent where the labels name the user alone. A label of an event that the lake does not hold says nothing.
     """
     with _connect() as connection:
-        connection.register("labels", labels)
+        _keep_known(connection, labels, as_of)
         return connection.sql(_VERDICTS, params={"as_of": as_of, "files": _files(events)}).to_arrow_table()
+
+
+def name_anomalous_events(events: pa.Table, labels: pa.Table, *, as_of: datetime) -> pa.Array:
+    """string (events,): the kind of each event that a label, observed before as_of and not overruled by a newer one,
+    names, or all of whose user's events it names; absent for the others.
+
+    events: user_id, event_id, ... labels: LABEL_SCHEMA.
+    """
+    rows = pa.array(np.arange(events.num_rows))
+    with _connect() as connection:
+        _keep_known(connection, labels, as_of)
+        connection.register("event", events.select(["user_id", "event_id"]).append_column("row", rows))
+        return connection.sql(_NAMED).to_arrow_table()["kind"].combine_chunks()
 
 
 def learn_record(events: Path, labels: pa.Table, *, as_of: datetime) -> ItemRecord:
@@ -93,6 +117,12 @@ def _connect() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute("set TimeZone = 'UTC'")
     return connection
+
+
+def _keep_known(connection: duckdb.DuckDBPyConnection, labels: pa.Table, as_of: datetime) -> None:
+    """Makes the table `known`: what the newest labels say of each user and each event."""
+    connection.register("labels", labels)
+    connection.execute(_KNOWN, {"as_of": as_of})
 
 
 def _files(events: Path) -> list[str]:

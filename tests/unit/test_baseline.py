@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.models.baseline import Baseline, baseline_columns
+from ml.models.baseline import Baseline, baseline_columns, event_columns
 from ml.sequences.features import Featurizer, Steps
 
 
@@ -26,19 +26,23 @@ def featurizer() -> Featurizer:
 
 
 def test_the_baseline_finds_what_is_planted_and_survives_its_files(featurizer: Featurizer, tmp_path: Path):
+    def columns(users: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        steps, targets = planted(users, seed)
+        return baseline_columns(steps, featurizer), targets
+
     training, validation = (
-        {"5": planted(600, 0), "all": planted(600, 1)},
-        {"5": planted(200, 2), "all": planted(200, 3)},
+        {"5": columns(600, 0), "all": columns(600, 1)},
+        {"5": columns(200, 2), "all": columns(200, 3)},
     )
-    baseline = Baseline.fit(training, validation, featurizer, seed=0)
-    steps, targets = planted(300, 4)
-    scores = baseline.predict("5", steps, featurizer)
+    baseline = Baseline.fit(training, validation, seed=0)
+    given, targets = columns(300, 4)
+    scores = baseline.predict("5", given)
     assert scores[targets == 1].mean() > scores[targets == 0].mean() + 0.5
     baseline.save(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"5.txt", "all.txt", "baseline.json"}
-    np.testing.assert_allclose(Baseline.load(tmp_path).predict("5", steps, featurizer), scores)
-    again = Baseline.fit(training, validation, featurizer, seed=0)
-    np.testing.assert_array_equal(again.predict("all", steps, featurizer), baseline.predict("all", steps, featurizer))
+    np.testing.assert_allclose(Baseline.load(tmp_path).predict("5", given), scores)
+    again = Baseline.fit(training, validation, seed=0)
+    np.testing.assert_array_equal(again.predict("all", given), baseline.predict("all", given))
 
 
 def test_the_baseline_sees_the_last_step_whole_and_ten_first_ones_in_part(featurizer: Featurizer):
@@ -48,3 +52,14 @@ def test_the_baseline_sees_the_last_step_whole_and_ten_first_ones_in_part(featur
     np.testing.assert_array_equal(columns[:, :2], steps.numeric[steps.offsets[1:] - 1])
     np.testing.assert_array_equal(columns[:, 3], steps.numeric[steps.offsets[:-1], 0])
     assert np.isnan(columns[steps.lengths == 1][:, 5:]).all()
+
+
+def test_of_an_event_the_baseline_sees_it_whole_and_the_ten_before_it_in_part(featurizer: Featurizer):
+    steps, _ = planted(50, 5)
+    rows = np.arange(len(steps.numeric))
+    columns = event_columns(steps, rows, featurizer)
+    assert columns.shape == (len(rows), 2 + 1 + 10 * (1 + 1))
+    np.testing.assert_array_equal(columns[:, :2], steps.numeric)
+    first = np.isin(rows, steps.offsets[:-1])
+    assert np.isnan(columns[first][:, 3:]).all()
+    np.testing.assert_array_equal(columns[~first][:, 3], steps.numeric[rows[~first] - 1, 0])

@@ -31,6 +31,8 @@ def predictions(models: dict[str, list[np.ndarray]], labels: np.ndarray = LABELS
                 "seed": [seed] * rows,
                 "prefix": ["3"] * rows,
                 "user_id": [f"u{user:04d}" for user in range(rows)],
+                "event_id": ["e"] * rows,
+                "kind": pa.nulls(rows, pa.string()),
                 "day": np.arange(rows, dtype=np.int32) // 100,
                 "target": labels,
                 "logit": logits,
@@ -82,7 +84,7 @@ def test_differences_are_paired():
 
 
 def counts(labels: np.ndarray) -> dict[str, int]:
-    return {"users": len(labels), "anomalous": int(labels.sum())}
+    return {"judged": len(labels), "anomalous": int(labels.sum())}
 
 
 def test_a_model_wins_only_where_it_is_shown_to_find_more():
@@ -101,7 +103,7 @@ def test_too_few_users_conclude_nothing():
     small = figures({"lightgbm": [scores(1.0, 1, few)], "gru": [scores(9.0, 1, few)]}, few)
     said = conclude([small], [], controlled=None, test=counts(few))
     assert said.winner is None
-    assert said.lines[0].startswith("Too small to conclude: 60 test users")
+    assert said.lines[0].startswith("Too small to conclude: 60 were judged")
 
 
 def test_a_control_that_does_as_well_stands_in_the_first_line_and_one_that_does_not_does_not():

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from ml.comparison.folds import Fold, TooFewUsers, cut_folds
+from ml.comparison.fold import Fold
+from ml.comparison.folds import TooFewJudged, cut_folds
 from ml.comparison.history import History
 from ml.comparison.protocol import Protocol
 from tests.trails import EXTRAS, START, label, label_table, staggered_events, staggered_labels, write_lake
@@ -43,7 +44,7 @@ def test_by_time_later_users_are_judged_by_what_was_known_before_they_came(histo
     assert test.began.min() >= moment
     assert pc.max(training.users["observed_at"]).as_py() < fold.as_of
     assert pc.max(fold.record.evidence["known_at"]).as_py() < fold.as_of
-    assert fold.counts()["test"] == {"users": 38, "anomalous": 13}
+    assert fold.counts()["test"] == {"judged": 38, "anomalous": 13}
 
 
 def test_by_user_everybody_is_judged_once_and_never_learned_from_there(history):
@@ -92,5 +93,5 @@ def test_only_labelled_users_take_part_where_the_protocol_says_so(history):
 
 def test_a_slice_without_anomalous_users_is_refused_with_its_counts(history):
     few = replace(history, labels=history.labels.slice(0, 3))
-    with pytest.raises(TooFewUsers, match=r"slice=test users=39 anomalous=0"):
+    with pytest.raises(TooFewJudged, match=r"slice=test judged=39 anomalous=0"):
         cut(few, split={"by": "user"})

@@ -1,0 +1,84 @@
+"""Folds of users, each as they were known at their own moment."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.comparison.fold import SPLIT_SEED, Fold, deal_users, record_items, unseen_kinds
+from ml.comparison.history import History
+from ml.comparison.protocol import PrequentialSplit, Protocol, TimeSplit, UserSplit, moment
+from ml.comparison.slices import Slice
+from ml.contracts.events import TIME
+from ml.training.verdicts import know_users
+
+
+def cut_user_folds(history: History, protocol: Protocol) -> Iterator[Fold]:
+    """The protocol's folds, oldest first."""
+    cut = {TimeSplit: _by_time, UserSplit: _by_user, PrequentialSplit: _prequential}
+    return cut[type(protocol.split)](history, protocol)
+
+
+def _by_time(history: History, protocol: Protocol) -> Iterator[Fold]:
+    as_of, start, end = (moment(getattr(protocol.split, name)) for name in ("train_before", "test_from", "test_until"))
+    learned = _learn_from(_know(history, protocol, as_of), protocol)
+    judged = _first_seen(_know(history, protocol, history.end), start, end)
+    yield Fold("time", as_of, record_items(history, protocol, as_of), *learned, judged)
+
+
+def _prequential(history: History, protocol: Protocol) -> Iterator[Fold]:
+    split = protocol.split
+    train, delay, test = (timedelta(days=days) for days in (split.train_days, split.delay_days, split.test_days))
+    everybody = _know(history, protocol, history.end)
+    for index in reversed(range(split.folds)):
+        begin = history.end - history.label_delay - test * (index + 1)
+        known = _first_seen(_know(history, protocol, begin), begin - delay - train, begin - delay)
+        judged = _first_seen(everybody, begin, begin + test)
+        record = record_items(history, protocol, begin)
+        yield Fold(f"{begin:%Y-%m-%d}", begin, record, *_learn_from(known, protocol), judged)
+
+
+def _by_user(history: History, protocol: Protocol) -> Iterator[Fold]:
+    """Stratified, so that each fold has its share of the anomalous users."""
+    everybody, end = _know(history, protocol, history.end), history.end
+    parts = deal_users(everybody.labels, protocol.split.folds, SPLIT_SEED)
+    for part in range(protocol.split.folds):
+        others = _seen(everybody.keep(parts != part), protocol)
+        held = deal_users(others.labels, round(1 / protocol.validation), SPLIT_SEED + 1) == 0
+        # nothing is known of the judged users, not even through the items that they touched
+        record = record_items(history, protocol, end, others.users["user_id"].combine_chunks())
+        yield Fold(f"user-{part}", end, record, others.keep(~held), others.keep(held), everybody.keep(parts == part))
+
+
+def _know(history: History, protocol: Protocol, as_of: datetime) -> Slice:
+    everybody = Slice(
+        *know_users(
+            history.events, history.labels, as_of=as_of, label_delay=history.label_delay, window=protocol.window
+        )
+    )
+    if protocol.users == "matured":
+        return everybody
+    labelled = history.labels_before(as_of)["user_id"].combine_chunks()
+    return everybody.keep(pc.is_in(everybody.users["user_id"], value_set=labelled).to_numpy())
+
+
+def _seen(known: Slice, protocol: Protocol) -> Slice:
+    """Without the users of kinds that training must not see."""
+    unseen = pc.is_in(known.users["kind"], value_set=unseen_kinds(protocol))
+    return known.keep(~unseen.to_numpy())
+
+
+def _first_seen(known: Slice, start: datetime, end: datetime) -> Slice:
+    bounds = [pa.scalar(when, TIME).cast(pa.int64()).as_py() for when in (start, end)]
+    return known.keep((known.began >= bounds[0]) & (known.began < bounds[1]))
+
+
+def _learn_from(known: Slice, protocol: Protocol) -> tuple[Slice, Slice]:
+    """Training: the users first seen earlier; validation: the share of those first seen last."""
+    seen = _seen(known, protocol)
+    order = np.argsort(seen.began, kind="stable")
+    held = np.zeros(len(order), bool)
+    held[order[round(len(order) * (1 - protocol.validation)) :]] = True
+    return seen.keep(~held), seen.keep(held)
