@@ -23,6 +23,7 @@ def simulate_marketplace(
     days: Annotated[int | None, typer.Option(min=7, help="How many days; default: the demo's.")] = None,
     stealth: Annotated[float | None, typer.Option(min=0, max=1, help="How hard attackers try to look normal.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Another world; default: the demo's.")] = None,
+    family: Annotated[list[str] | None, typer.Option(help="An abusing family, once for each; default: all.")] = None,
 ) -> dict:
     """Write a simulated marketplace's raw event and label files."""
     from dataclasses import asdict
@@ -30,6 +31,7 @@ def simulate_marketplace(
     from ml.datasets.marketplace import World, simulate
 
     chosen = {"shoppers": shoppers, "days": days, "stealth": stealth, "seed": seed}
+    chosen["families"] = tuple(family) if family else None
     world = World(**{name: value for name, value in chosen.items() if value is not None})
     return asdict(simulate(world, out))
 

@@ -116,6 +116,7 @@ def _items(events: pa.Table, ragged: Ragged) -> dict[str, np.ndarray]:
     gap = np.log1p(_since(events, "item_other_time"))
     bad = np.log1p(_numbers(events, "item_bad_users"))
     popularities, gaps, badness = Running(ragged, popularity), Running(ragged, gap), Running(ragged, bad)
+    alone = Running(ragged, np.where(np.isnan(visit), np.nan, np.isnan(gap)))
     return {
         "same_item": same,
         "same_item_run": np.log1p(run),
@@ -133,6 +134,9 @@ def _items(events: pa.Table, ragged: Ragged) -> dict[str, np.ndarray]:
         "item_gap": gap,
         "item_gap_mean": gaps.mean(),
         "item_gap_min": gaps.min(),
+        "item_gap_max": gaps.max(),
+        "item_gap_std": gaps.std(),
+        "item_alone_share": alone.mean(),
         "item_bad_users": bad,
         "item_bad_users_mean": badness.mean(),
         "item_bad_users_std": badness.std(),
