@@ -25,4 +25,6 @@ def evaluate(
 
     chosen = load_protocol(protocol)
     history = read_history(find_dataset(dataset), chosen, out / "lake")
-    return write_report(out, history, chosen, compare(history, chosen))
+    written = write_report(out, history, chosen, compare(history, chosen))
+    typer.echo("\n".join(written["conclusions"]))
+    return written
