@@ -29,7 +29,7 @@ class Outcome:
 def compare(history: History, protocol: Protocol) -> Outcome:
     """Raises TooFewJudged."""
     folds = cut_folds(history, protocol)
-    models = list(dict.fromkeys([Model.LIGHTGBM, *protocol.models]))
+    models = list(dict.fromkeys([protocol.baseline, *protocol.models]))
     controls = list(CONTROLS) if protocol.controls else []
     fits = len(folds) * (len(models) * len(protocol.seeds) + len(controls))
     with tqdm(total=fits, desc="fit", unit="model", disable=None) as progress:

@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 
 from ml.comparison.estimates import Figures
-from ml.comparison.protocol import Model
 from ml.evaluation.metrics import Estimate
 
 FEWEST_OF_EACH = 50  # test users of either label, below which nothing is concluded
 WIDEST = 0.1  # an interval of the baseline's ROC AUC, beyond which nothing is concluded
-BASELINE = Model.LIGHTGBM
 
 
 @dataclass(frozen=True)
@@ -45,14 +43,15 @@ def conclude(
 
 
 def _too_small(figures: list[Figures], test: dict[str, int]) -> str | None:
+    baseline = figures[0].baseline
     rarer = min(test["anomalous"], test["judged"] - test["anomalous"])
-    widths = {one.prefix: _width(one.estimate(BASELINE, "roc_auc")) for one in figures}
+    widths = {one.prefix: _width(one.estimate(baseline, "roc_auc")) for one in figures}
     prefix = max(widths, key=widths.__getitem__)
     if rarer >= FEWEST_OF_EACH and widths[prefix] <= WIDEST:
         return None
     return (
         f"Too small to conclude: {test['judged']} were judged, {test['anomalous']} of them anomalous; the interval of "
-        f"{BASELINE}'s ROC AUC at {prefix} is {widths[prefix]:.3f} wide (needed: {FEWEST_OF_EACH} of either kind, "
+        f"{baseline}'s ROC AUC at {prefix} is {widths[prefix]:.3f} wide (needed: {FEWEST_OF_EACH} of either kind, "
         f"at most {WIDEST})."
     )
 
@@ -62,7 +61,7 @@ def _width(found: Estimate) -> float:
 
 
 def _winner(figures: list[Figures]) -> str:
-    """The model of the highest average precision over the views, unless LightGBM is not shown to find less.
+    """The model of the highest average precision over the views, unless the baseline is not shown to find less.
 
     Shown: the interval of the difference is above 0 in some view and below 0 in none.
     """
@@ -71,29 +70,29 @@ def _winner(figures: list[Figures]) -> str:
         return sum(one.draws[model]["average_precision"][0] for one in figures)
 
     best = max(figures[0].draws, key=found)
-    gains = [one.difference(best, BASELINE, "average_precision") for one in figures]
+    gains = [one.difference(best, one.baseline, "average_precision") for one in figures]
     shown = any(gain.low > 0 for gain in gains) and not any(gain.high < 0 for gain in gains)
-    return best if shown else BASELINE
+    return best if shown else figures[0].baseline
 
 
 def _name(winner: str, figures: list[Figures]) -> str:
-    others = [model for model in figures[0].draws if model != BASELINE]
-    if winner != BASELINE:
-        return f"{winner} wins: it finds more than {BASELINE} on the same users."
+    baseline, *others = figures[0].draws
+    if winner != baseline:
+        return f"{winner} wins: it finds more than {baseline} on the same users."
     if not others:
-        return f"Only {BASELINE} was compared."
-    return f"{BASELINE} wins: none of {', '.join(others)} is shown to find more. Train {BASELINE}."
+        return f"Only {baseline} was compared."
+    return f"{baseline} wins: none of {', '.join(others)} is shown to find more. Train {baseline}."
 
 
 def _beside(winner: str, one: Figures) -> str:
     values = {metric: one.draws[winner][metric][0] for metric in ("roc_auc", "average_precision")}
     told = ", ".join(f"{metric} {value:.3f}" for metric, value in values.items())
     text = f"At {one.prefix}: {winner} {told}"
-    if winner == BASELINE:
+    if winner == one.baseline:
         return text + "."
-    gains = (one.difference(winner, BASELINE, metric) for metric in values)
+    gains = (one.difference(winner, one.baseline, metric) for metric in values)
     told = " and ".join(f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})" for gain in gains)
-    return f"{text}; beside {BASELINE} {told}."
+    return f"{text}; beside {one.baseline} {told}."
 
 
 def _warn(one: Taken, controlled: str | None) -> str:

@@ -9,11 +9,13 @@ import numpy as np
 
 from ml.comparison.blend import fit_blend
 from ml.comparison.fitted import Asked, Fitted
+from ml.comparison.forgery import forge
 from ml.comparison.material import Material
 from ml.comparison.protocol import Model
 from ml.models.baseline import Baseline
 from ml.models.config import Architecture
 from ml.models.infer import infer_logits
+from ml.models.isolation_forest import Forests
 from ml.training.config import DEFAULTS
 from ml.training.train import fit_network
 
@@ -54,6 +56,28 @@ def fit_sequence_model(architecture: Architecture, material: Material, seed: int
     return FittedNetwork(model)
 
 
+@dataclass(frozen=True)
+class FittedForests:
+    forests: Forests
+
+    def logits(self, view: str, asked: Asked) -> np.ndarray:
+        return self.forests.scores(view, asked.columns)
+
+
+def fit_isolation_forest(material: Material, seed: int) -> FittedForests:
+    """Its settings are those that tell good users from counterfeits best."""
+    training = {view: asked.columns[asked.targets == 0] for view, asked in material.training_views.items()}
+    forged = forge(material, seed).validation_views
+    validation = {view: (asked.columns, asked.targets) for view, asked in forged.items()}
+    return FittedForests(Forests.fit(training, validation, seed=seed))
+
+
+def fit_one_class(material: Material, seed: int) -> Fitted:
+    """The blend, which learns to tell good users from counterfeits of them."""
+    ((_, fitted),) = fit_models(forge(material, seed), [Model.BLEND], seed)
+    return fitted
+
+
 def fit_models(material: Material, models: Iterable[Model], seed: int) -> Iterator[tuple[Model, Fitted]]:
     """Each model asked for, fitted; a blend's members are fitted once."""
     fitted: dict[Model, Fitted] = {}
@@ -72,4 +96,6 @@ FITTERS: dict[Model, Callable[[Material, int], Fitted]] = {
     Model.LSTM: partial(fit_sequence_model, Architecture.LSTM),
     Model.TRANSFORMER: partial(fit_sequence_model, Architecture.TRANSFORMER),
     Model.FUSION: partial(fit_sequence_model, Architecture.FUSION),
+    Model.ISOLATION_FOREST: fit_isolation_forest,
+    Model.ONE_CLASS: fit_one_class,
 }

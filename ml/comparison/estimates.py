@@ -16,6 +16,7 @@ from ml.evaluation.metrics import (
     Estimate,
     estimate,
     expected_calibration_error,
+    f1_of_flagged,
     precision_at_budget,
     rank_users,
     resample,
@@ -31,6 +32,11 @@ class Figures:
 
     prefix: str
     draws: dict[str, Draws]
+
+    @property
+    def baseline(self) -> str:
+        """The protocol's, which is judged first."""
+        return next(iter(self.draws))
 
     def scores(self) -> Iterator[dict[str, object]]:
         """model, prefix, metric, mean, low, high."""
@@ -96,9 +102,11 @@ def _draw_users(rows: pa.Table, rng: np.random.Generator) -> DrawnUsers:
 
 def _measure_rows(rows: pa.Table, weights: np.ndarray, budget: int) -> Draws:
     labels, logits, probability, days = (rows[name].to_numpy() for name in ("target", "logit", "probability", "day"))
+    flagged = rows["flagged"].to_numpy()
     ranking = rank_users(logits, labels, weights)
     return {
         **{name: metric(ranking) for name, metric in METRICS.items()},
+        "f1": f1_of_flagged(flagged, labels, weights),
         "precision_at_budget": precision_at_budget(logits, labels, weights, days, budget),
         "expected_calibration_error": expected_calibration_error(probability, labels, weights),
     }

@@ -27,12 +27,20 @@ class Fold:
     validation: Slice | EventSlice
     test: Slice | EventSlice
 
+    @property
+    def only_good(self) -> bool:
+        """Whether no bad label was known when it was trained."""
+        return self.validation.counts()["anomalous"] == 0
+
     def counts(self) -> dict[str, dict[str, int]]:
         return {name: getattr(self, name).counts() for name in ("training", "validation", "test")}
 
 
 def record_items(history: History, protocol: Protocol, as_of: datetime, users: pa.Array | None = None) -> ItemRecord:
-    """What training may know of items: not by labels of other users than these, nor of kinds that it must not see."""
+    """What training may know of items: not by labels of other users than these, nor of kinds that it must not see;
+    nothing where it learns from good users alone."""
+    if protocol.learn_from == "good":
+        return ItemRecord.empty()
     labels = history.labels.filter(pc.invert(pc.is_in(history.labels["kind"], value_set=unseen_kinds(protocol))))
     if users is not None:
         labels = labels.filter(pc.is_in(labels["user_id"], value_set=users))

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 from sklearn.metrics import precision_recall_curve
 
+from ml.calibration.good_users import GoodScores
 from ml.calibration.probability import NothingToCalibrate, fit_probability
 from ml.comparison.fitted import Fitted
 from ml.comparison.material import Material
@@ -23,8 +24,10 @@ PREDICTIONS = pa.schema(
         pa.field("kind", pa.string()),  # what the labels call it, where the target is 1
         pa.field("target", pa.int8(), nullable=False),
         pa.field("logit", pa.float64(), nullable=False),
-        pa.field("probability", pa.float64(), nullable=False),  # calibrated on the validation slice
-        pa.field("flagged", pa.bool_(), nullable=False),  # at the threshold that was best on the validation slice
+        # calibrated on the validation slice; where that has good users only, the share of them who score lower
+        pa.field("probability", pa.float64(), nullable=False),
+        # at the threshold that was best on the validation slice; where that has good users only, see GoodScores
+        pa.field("flagged", pa.bool_(), nullable=False),
     ]
 )
 
@@ -37,8 +40,12 @@ def judge(fitted: Fitted, material: Material, *, model: str, seed: int) -> pa.Ta
 def _judge_view(fitted: Fitted, material: Material, view: str, model: str, seed: int) -> pa.Table:
     validation, test = material.validation_views[view], material.test_views[view]
     held, logits = fitted.logits(view, validation), fitted.logits(view, test)
-    calibrate = _calibration(held, validation.targets)
-    threshold = best_threshold(calibrate(held), validation.targets)
+    if material.fold.only_good:
+        good = GoodScores.of(held)
+        calibrate, threshold = good.probability, good.threshold
+    else:
+        calibrate = _calibration(held, validation.targets)
+        threshold = best_threshold(calibrate(held), validation.targets)
     probability, rows = calibrate(logits), len(logits)
     columns = {
         "fold": [material.fold.name] * rows,

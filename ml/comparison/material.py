@@ -18,16 +18,23 @@ from ml.training.steps import TargetedSteps
 
 @dataclass(frozen=True)
 class Material:
-    """A fold as inputs. control: what is taken from every trail, after it was cut; None for nothing."""
+    """A fold as inputs.
+
+    control: what is taken from every trail, after it was cut; None for nothing. given: a featurizer that was fitted to
+    another fold's training; None for this one's.
+    """
 
     fold: Fold
     question: Question
     extras: Mapping[str, Kind]
     window: int
     control: Control | None = None
+    given: Featurizer | None = None
 
     @cached_property
     def featurizer(self) -> Featurizer:
+        if self.given:
+            return self.given
         trails = self.question.trails(self.fold.training, self.control)
         return Featurizer.fit(trails, extras=self.extras, window=self.window, record=self.fold.record)
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ml.datasets.columns import Name, Strict
 from ml.datasets.yaml_lines import YamlInvalid, read_yaml, tell_problems
@@ -26,7 +26,7 @@ class ProtocolInvalid(TrailguardError):
 
 
 class Model(StrEnum):
-    """What can be compared; LightGBM always is."""
+    """What can be compared; the baseline always is. UNSUPERVISED models learn from good users alone."""
 
     LIGHTGBM = "lightgbm"
     GRU = "gru"
@@ -34,6 +34,18 @@ class Model(StrEnum):
     TRANSFORMER = "transformer"
     FUSION = "fusion"
     BLEND = "blend"
+    ISOLATION_FOREST = "isolation_forest"
+    ONE_CLASS = "one_class"
+    COMPLEMENTARY_GAN = "complementary_gan"
+
+
+UNSUPERVISED = (Model.ISOLATION_FOREST, Model.ONE_CLASS, Model.COMPLEMENTARY_GAN)
+
+
+def _default_models(given: dict[str, object]) -> tuple[Model, ...]:
+    if given.get("learn_from") == "good":
+        return (Model.ISOLATION_FOREST, Model.ONE_CLASS)
+    return (Model.LIGHTGBM, Model.FUSION)
 
 
 class History(Strict):
@@ -90,6 +102,9 @@ class Protocol(Strict):
     users: who takes part: `matured`, where a user whom no label calls anomalous within the label delay counts as good,
         or `labelled`, only users with a label of their own.
     event_types: where events are judged, only events of these types; absent, all are.
+    learn_from: everybody, or `good` users alone, as in a shop that has no bad labels: nothing that rests on a bad label
+        is then used in training, calibration or thresholds.
+    balanced_test: as many good as anomalous users are judged, drawn once, whatever the models' seeds.
     unseen: kinds of label that training never sees; the judged users and events of these kinds are judged all the same.
     window: events kept of each user. prefixes: after how many events users are judged; `all` is the newest window.
     validation: the share of training users, the newest of them, that stops, chooses and calibrates.
@@ -111,10 +126,33 @@ class Protocol(Strict):
         "all",
     )
     validation: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
-    models: Annotated[tuple[Model, ...], Field(min_length=1)] = (Model.LIGHTGBM, Model.FUSION)
+    learn_from: Literal["all", "good"] = "all"
+    balanced_test: bool = False
+    models: Annotated[tuple[Model, ...], Field(min_length=1, default_factory=_default_models)]
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
     controls: Model | None = None
     budget: Annotated[int, Field(ge=1)] = 20
+
+    @property
+    def baseline(self) -> Model:
+        """What every other model is compared to, on the same users and columns."""
+        return Model.ISOLATION_FOREST if self.learn_from == "good" else Model.LIGHTGBM
+
+    @field_validator("models", "controls")
+    @classmethod
+    def can_learn(cls, given: object, info: ValidationInfo) -> object:
+        """Refuses models that need bad labels where there are none."""
+        models = given if isinstance(given, tuple) else (given,) if given else ()
+        supervised = ", ".join(model for model in models if model not in UNSUPERVISED)
+        if info.data.get("learn_from") == "good" and supervised:
+            raise ValueError(f"{supervised} cannot learn from good users alone; {', '.join(UNSUPERVISED)} can")
+        return given
+
+    @model_validator(mode="after")
+    def good_users_not_events(self) -> Self:
+        if self.predict == "events" and (self.balanced_test or not set(UNSUPERVISED).isdisjoint(self.models)):
+            raise ValueError(f"balanced_test and {', '.join(UNSUPERVISED)} are for users, not for events")
+        return self
 
 
 def load_protocol(reference: str | Path) -> Protocol:

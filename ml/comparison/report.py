@@ -8,8 +8,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from sklearn.metrics import classification_report
 
+from ml.calibration.good_users import FALSE_POSITIVES
 from ml.comparison.compare import Outcome
-from ml.comparison.conclusions import BASELINE, Conclusions, Taken, conclude
+from ml.comparison.conclusions import Conclusions, Taken, conclude
 from ml.comparison.estimates import Figures, measure, told
 from ml.comparison.history import History
 from ml.comparison.page import write_page
@@ -49,6 +50,7 @@ def _tell(
         "conclusions": concluded.lines,
         "winner": concluded.winner,
         "protocol": protocol.model_dump(mode="json"),
+        "false_positives": FALSE_POSITIVES if protocol.learn_from == "good" else None,
         "label_delay_days": history.label_delay.days,
         "folds": {fold.name: {"as_of": fold.as_of.isoformat(), **fold.counts()} for fold in outcome.folds},
         "scores": [score for one in figures for score in one.scores()],
@@ -69,9 +71,9 @@ def _named(metric: str, one: Taken) -> dict[str, object]:
 def _differences(one: Figures) -> Iterator[dict[str, object]]:
     """Each model beside the baseline."""
     for model, metrics in one.draws.items():
-        for metric in metrics if model != BASELINE else ():
-            gain = one.difference(model, BASELINE, metric)
-            yield {"model": model, "baseline": BASELINE, "prefix": one.prefix, "metric": metric, **told(gain)}
+        for metric in metrics if model != one.baseline else ():
+            gain = one.difference(model, one.baseline, metric)
+            yield {"model": model, "baseline": one.baseline, "prefix": one.prefix, "metric": metric, **told(gain)}
 
 
 def _judge_controls(outcome: Outcome, protocol: Protocol, prefix: str) -> Iterator[Taken]:

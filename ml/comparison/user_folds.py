@@ -65,9 +65,9 @@ def _know(history: History, protocol: Protocol, as_of: datetime) -> Slice:
 
 
 def _seen(known: Slice, protocol: Protocol) -> Slice:
-    """Without the users of kinds that training must not see."""
-    unseen = pc.is_in(known.users["kind"], value_set=unseen_kinds(protocol))
-    return known.keep(~unseen.to_numpy())
+    """Without the users whom training must not see: of kinds that are left out, or all anomalous ones."""
+    unseen = pc.is_in(known.users["kind"], value_set=unseen_kinds(protocol)).to_numpy()
+    return known.keep(~unseen & ((known.labels == 0) | (protocol.learn_from == "all")))
 
 
 def _first_seen(known: Slice, start: datetime, end: datetime) -> Slice:

@@ -89,6 +89,14 @@ def precision_at_budget(
     return (room * labels[order]).sum(axis=1) / room.sum(axis=1)
 
 
+def f1_of_flagged(flagged: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """float64 (rounds,): the harmonic mean of precision and recall of what is flagged.
+
+    flagged: bool (users,). labels: 0 or 1, (users,). weights: (rounds, users), times drawn.
+    """
+    return 2 * (weights @ (flagged & (labels == 1))) / (weights @ flagged + weights @ labels)
+
+
 def compare_models(
     scores: Mapping[str, np.ndarray], labels: np.ndarray, *, seed: int
 ) -> dict[str, dict[str, Estimate]]:

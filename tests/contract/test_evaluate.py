@@ -64,7 +64,7 @@ def report(evaluated: Path) -> dict:
 def test_there_is_a_figure_with_its_interval_for_every_model_prefix_and_metric(report: dict):
     found = {(row["model"], row["prefix"]) for row in report["scores"]}
     assert found == {(model, prefix) for model in ("lightgbm", "gru") for prefix in ("3", "all")}
-    assert len(report["scores"]) == 4 * 6
+    assert len(report["scores"]) == 4 * 7
     for row in report["scores"]:
         assert set(row) == {"model", "prefix", "metric", "mean", "low", "high"}
         assert 0 <= row["low"] <= row["high"] <= 1

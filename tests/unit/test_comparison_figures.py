@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from ml.comparison.blend import stack, weigh
 from ml.comparison.conclusions import Taken, conclude
@@ -59,9 +59,17 @@ def test_a_figure_is_the_mean_over_seeds():
     told = list(found.scores())
     assert {row["metric"] for row in told} == {
         *("roc_auc", "average_precision", "recall_at_1pct_fpr", "recall_at_0.1pct_fpr"),
-        *("precision_at_budget", "expected_calibration_error"),
+        *("f1", "precision_at_budget", "expected_calibration_error"),
     }
     assert all(row["low"] <= row["mean"] <= row["high"] for row in told if row["metric"] == "roc_auc")
+
+
+def test_f1_is_that_of_what_was_flagged():
+    logits = scores(1.0, 1)
+    found = figures({"isolation_forest": [logits]})
+    assert found.estimate("isolation_forest", "f1").value == pytest.approx(f1_score(LABELS, logits >= 0))
+    assert found.estimate("isolation_forest", "f1").low < found.estimate("isolation_forest", "f1").high
+    assert found.baseline == "isolation_forest"
 
 
 def test_folds_count_alike_whatever_their_size():

@@ -91,6 +91,45 @@ def test_only_labelled_users_take_part_where_the_protocol_says_so(history):
     assert everybody.sum() == labelled.sum() == 67
 
 
+SPLITS = [
+    {"by": "user", "folds": 2},
+    {"by": "time", "train_before": "2024-02-01", "test_from": "2024-02-01", "test_until": "2024-02-08"},
+    {"by": "prequential", "train_days": 30, "delay_days": 0, "test_days": 10, "folds": 1},
+]
+
+
+@pytest.mark.parametrize("split", SPLITS, ids=lambda split: split["by"])
+def test_from_good_users_alone_nothing_of_a_bad_label_is_learned_and_everybody_is_judged(history, split):
+    history = replace(history, end=START + timedelta(days=50))
+    for whole, good in zip(cut(history, split=split), cut(history, split=split, learn_from="good"), strict=True):
+        assert not whole.only_good
+        assert good.only_good
+        assert good.record.evidence.num_rows == 0 < whole.record.evidence.num_rows
+        for part, everybody in ((good.training, whole.training), (good.validation, whole.validation)):
+            assert part.counts()["judged"] > 0 == part.counts()["anomalous"]
+            assert set(part.sequences.events["target"].to_pylist()) == {0}
+            assert part.users.num_rows < everybody.users.num_rows
+        assert good.test.counts() == whole.test.counts()
+        learned, held = good.training.counts()["judged"], good.validation.counts()["judged"]
+        assert held / (learned + held) == pytest.approx(0.1, abs=0.02)
+
+
+def test_a_balanced_test_has_as_many_good_as_anomalous_users_the_same_each_time(history):
+    (whole,), (fold,), (again,) = (
+        cut(history, split=SPLITS[1], balanced_test=balanced) for balanced in (False, True, True)
+    )
+    assert fold.test.counts() == {"judged": 26, "anomalous": 13}
+    assert users(fold)[2] == users(again)[2] < users(whole)[2]
+    assert users(fold)[:2] == users(whole)[:2]
+    assert set(fold.test.sequences.user_ids.to_pylist()) == users(fold)[2]
+
+
+def test_a_test_without_anomalous_users_is_refused_where_good_ones_alone_are_learned_from(history):
+    few = replace(history, labels=history.labels.slice(0, 3))
+    with pytest.raises(TooFewJudged, match="slice=test"):
+        cut(few, split=SPLITS[1], learn_from="good")
+
+
 def test_a_slice_without_anomalous_users_is_refused_with_its_counts(history):
     few = replace(history, labels=history.labels.slice(0, 3))
     with pytest.raises(TooFewJudged, match=r"slice=test judged=39 anomalous=0"):

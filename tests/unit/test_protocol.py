@@ -6,6 +6,7 @@ import pytest
 
 from ml.comparison.protocol import (
     SHIPPED,
+    UNSUPERVISED,
     Model,
     PrequentialSplit,
     ProtocolInvalid,
@@ -36,6 +37,18 @@ def test_what_is_left_out_has_a_default(tmp_path: Path):
     assert found.models == (Model.LIGHTGBM, Model.FUSION)
 
 
+def test_where_no_bad_label_is_known_other_models_are_compared_by_default_and_to_another_baseline(tmp_path: Path):
+    found = load_protocol(write(tmp_path, HISTORY + "split: {by: user}\nlearn_from: good\n"))
+    assert found.models == (Model.ISOLATION_FOREST, Model.ONE_CLASS)
+    assert found.baseline is Model.ISOLATION_FOREST
+    assert load_protocol("wikipedia-edits").baseline is Model.LIGHTGBM
+
+
+def test_unsupervised_models_may_be_compared_where_labels_are_known(tmp_path: Path):
+    text = HISTORY + "split: {by: user}\nmodels: [isolation_forest, one_class, complementary_gan, gru]\n"
+    assert set(UNSUPERVISED) < set(load_protocol(write(tmp_path, text)).models)
+
+
 @pytest.mark.parametrize(
     ("text", "where", "problem"),
     [
@@ -49,6 +62,15 @@ def test_what_is_left_out_has_a_default(tmp_path: Path):
             "2:8",
             "must follow each other",
         ),
+        (
+            HISTORY + "split: {by: user}\nmodels: [lightgbm, one_class, gru]\nlearn_from: good\n",
+            "3:9",
+            "lightgbm, gru cannot learn from good users alone",
+        ),
+        (HISTORY + "split: {by: user}\nlearn_from: good\ncontrols: fusion\n", "4:11", "fusion cannot learn from good"),
+        (HISTORY + "split: {by: user}\nlearn_from: bad\n", "3:13", "'all' or 'good'"),
+        (HISTORY + "split: {by: user}\npredict: events\nlearn_from: good\n", "1:1", "for users, not for events"),
+        (HISTORY + "split: {by: user}\npredict: events\nbalanced_test: true\n", "1:1", "for users, not for events"),
     ],
 )
 def test_a_wrong_protocol_is_refused_at_its_place(tmp_path: Path, text: str, where: str, problem: str):

@@ -1,0 +1,77 @@
+"""A trail as one vector from which it can be told again: a recurrent autoencoder that learns from good trails alone.
+
+Backend-neutral Keras 3. After Zheng, Yuan, Wu, Li, Lu 2019, "One-Class Adversarial Nets for Fraud Detection", section 4.
+"""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from ml.models.config import ModelConfig
+from ml.models.step_network import plain_step
+from ml.sequences.batches import each_batch, pad_values
+from ml.sequences.features import Steps
+
+EPOCHS, PATIENCE, TOKENS = 20, 3, 4096
+LEARNING_RATE = 2e-3
+
+
+class TrailAutoencoder:
+    """config: width is the vector's."""
+
+    def __init__(self, config: ModelConfig):
+        inputs = {
+            "numeric": keras.Input((None, config.numeric), name="numeric"),
+            "categorical": keras.Input((None, len(config.vocabulary_sizes)), name="categorical", dtype="int32"),
+            "last": keras.Input((None,), name="last"),
+        }
+        hidden = plain_step(inputs["numeric"], inputs["categorical"], config)
+        hidden = layers.GRU(config.width, return_sequences=True, name="encoder")(hidden)
+        vector = ops.sum(hidden * inputs["last"][:, :, None], axis=1)
+        told = layers.GRU(config.width, return_sequences=True, name="decoder")(ops.zeros_like(hidden) + vector[:, None])
+        told = layers.Dense(config.numeric, name="told")(told)
+        self.encoder = keras.Model(inputs, vector, name="trail_encoder")
+        self.model = keras.Model(inputs, told, name="trail_autoencoder")
+        self.model.compile(keras.optimizers.Adam(LEARNING_RATE), "mean_squared_error", jit_compile=False)
+
+    def fit(self, good: Steps, held: Steps, *, seed: int) -> None:
+        """Until the error on the held trails, both of good users, has not fallen for PATIENCE epochs."""
+        rng, best, kept, waited = np.random.default_rng(seed), np.inf, self.model.get_weights(), 0
+        batches = list(_batches(good))
+        for _ in range(EPOCHS):
+            for index in rng.permutation(len(batches)):
+                inputs, real = batches[index]
+                self.model.train_on_batch(inputs, inputs["numeric"], sample_weight=real)
+            error = self._error(held)
+            waited = 0 if error < best else waited + 1
+            if waited == 0:
+                best, kept = error, self.model.get_weights()
+            if waited == PATIENCE:
+                break
+        self.model.set_weights(kept)
+
+    def encode(self, steps: Steps) -> np.ndarray:
+        """float32 (users, width), each between -1 and 1."""
+        vectors = np.empty((len(steps.lengths), self.encoder.output.shape[-1]), np.float32)
+        for batch, inputs in each_batch(steps, tokens=TOKENS):
+            vectors[batch.users] = self.encoder.predict_on_batch(inputs | {"last": _last(steps, batch)})
+        return vectors
+
+    def _error(self, steps: Steps) -> float:
+        total = 0.0
+        for inputs, real in _batches(steps):
+            missed = self.model.predict_on_batch(inputs) - inputs["numeric"]
+            total += float((np.square(missed).mean(axis=-1) * real).sum())
+        return total / len(steps.numeric)
+
+
+def _batches(steps):
+    for batch, inputs in each_batch(steps, tokens=TOKENS):
+        real = pad_values(np.ones(len(steps.numeric), np.float32), steps.offsets, batch)
+        yield inputs | {"last": _last(steps, batch)}, real
+
+
+def _last(steps, batch) -> np.ndarray:
+    """float32 (batch, length): 1 at each trail's last step."""
+    places = steps.lengths[batch.users] - 1
+    return (np.arange(batch.length) == places[:, None]).astype(np.float32)
