@@ -13,6 +13,8 @@ from ml.models.recurrent import encode_by_gru, encode_by_lstm
 from ml.models.step_network import PiecewiseLinear, crossed_step, plain_step
 from ml.models.transformer import encode_by_transformer
 
+HEAD = ("head_network", "head")  # layers; all below them is the backbone
+
 PARTS = {
     Architecture.GRU: (plain_step, encode_by_gru),
     Architecture.LSTM: (plain_step, encode_by_lstm),
@@ -42,7 +44,12 @@ def build_model(config: ModelConfig) -> keras.Model:
     hidden = look(numeric, categorical, config)
     hidden = layers.Dropout(config.dropout, name="step_dropout")(hidden)
     hidden = look_back(hidden, config)
-    hidden = layers.Dense(config.width, activation="relu", name="head_network")(hidden)
-    logits = layers.Dense(1, name="head")(hidden)
+    hidden = layers.Dense(config.width, activation="relu", name=HEAD[0])(hidden)
+    logits = layers.Dense(1, name=HEAD[1])(hidden)
     inputs = {"numeric": numeric, "categorical": categorical}
     return keras.Model(inputs, layers.Reshape((-1,), name="logits")(logits), name=str(config.architecture))
+
+
+def backbone_of(model: keras.Model) -> keras.Model:
+    """What lies below the head, sharing its weights: the same call arguments -> float32 (batch, time, units)."""
+    return keras.Model(model.input, model.get_layer(HEAD[0]).input, name=f"{model.name}_backbone")

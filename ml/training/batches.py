@@ -1,4 +1,4 @@
-"""What each optimizer step sees: users of all lengths, dealt like cards, packed. Numpy only."""
+"""What each optimizer step sees: the users dealt to it, packed, with targets and weights. Numpy only."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml.sequences.features import Featurizer
-from ml.training.packing import Packing, bucket_lengths
+from ml.training.dealing import Dealer
+from ml.training.packing import Packing
 from ml.training.steps import TargetedSteps
 
 SHOWN_CLOSED = 0.5
@@ -14,7 +15,7 @@ SHOWN_CLOSED = 0.5
 
 @dataclass(frozen=True)
 class PackedBatch:
-    """inputs: the trainer's. targets: float32 (1, steps, 1). weights: float32 (1, steps), 0 where no event is."""
+    """inputs: the trainer's. targets: float32 (1, steps, targets). weights: float32 (1, steps), 0 where no event is."""
 
     inputs: dict[str, np.ndarray]
     targets: np.ndarray
@@ -36,11 +37,7 @@ class OpenedDays:
 
 
 class PackedBatches:
-    """Deals the users, anew in every epoch, into one hand for each optimizer step and worker.
-
-    Users of one length alone are no fair sample (short trails are more often anomalous), so every hand gets its share
-    of each length, the same in number up to one user.
-    """
+    """Deals the users, anew in every epoch, and packs each hand with its targets and weights."""
 
     def __init__(
         self,
@@ -53,45 +50,44 @@ class PackedBatches:
         rank: int = 0,
         workers: int = 1,
     ):
-        """pack: pack_segments or pack_blocks. users_per_step: of all workers together."""
-        self.data, self.users_per_step, self.seed = data, users_per_step, seed
-        self.rank, self.workers = rank, workers
+        """See Dealer."""
+        self.data, self.seed = data, seed
         self.opened = OpenedDays(featurizer)
-        ends = bucket_lengths(featurizer.window)
-        self.bucket = np.searchsorted(ends, data.steps.lengths)
-        dealt = [np.bincount(hand, minlength=len(ends)) for hand in self._hands(np.sort(self.bucket)[::-1])]
-        self.packing = pack(ends, np.array(dealt))
+        self.dealer = Dealer(
+            data.steps.offsets,
+            featurizer.window,
+            pack,
+            users_per_step=users_per_step,
+            rank=rank,
+            workers=workers,
+        )
+
+    @property
+    def packing(self) -> Packing:
+        return self.dealer.packing
 
     def __len__(self) -> int:
         """Optimizer steps of an epoch."""
-        return max(1, round(len(self.bucket) / self.users_per_step))
+        return len(self.dealer)
 
     def epoch(self, number: int) -> Iterator[PackedBatch]:
         """The worker's batches of an epoch; the same number gives the same ones."""
         rng = np.random.default_rng([self.seed, number])
         shown = self.data.closes_day & (rng.random(len(self.data.closes_day)) < SHOWN_CLOSED)
         weights = self._weigh(shown)
-        order = rng.permutation(len(self.bucket))
-        hands = self._hands(order[np.argsort(-self.bucket[order], kind="stable")])
-        for step in rng.permutation(len(self)):
-            yield self._pack(hands[step + self.rank * len(self)], shown, weights)
-
-    def _hands(self, users: np.ndarray) -> list[np.ndarray]:
-        count = len(self) * self.workers
-        return [users[hand::count] for hand in range(count)]
+        for users in self.dealer.deal(rng):
+            yield self._pack(users, shown, weights)
 
     def _weigh(self, shown: np.ndarray) -> np.ndarray:
         """Either way of showing a closing step is drawn half the time, and weighs twice for it."""
         data = self.data
         unseen = np.where(data.closes_day, data.open_weights / (1 - SHOWN_CLOSED), data.open_weights)
         weights = np.where(shown, data.closed_weights / SHOWN_CLOSED, unseen)
-        return (weights / self.users_per_step).astype(np.float32)
+        return (weights / self.dealer.users_per_step).astype(np.float32)
 
     def _pack(self, users: np.ndarray, shown: np.ndarray, weights: np.ndarray) -> PackedBatch:
-        data, seats = self.data, self.packing.seat(self.bucket[users])
-        starts, lengths = np.zeros((2, self.packing.seats), np.int64)
-        starts[seats], lengths[seats] = data.steps.offsets[users], data.steps.lengths[users]
-        events, real = self.packing.locate(starts, lengths)
+        data = self.data
+        events, real = self.dealer.lay(users)
         numeric = data.steps.numeric[events]
         self.opened.apply(numeric, data.closes_day[events] & ~shown[events])
         return PackedBatch(

@@ -1,8 +1,18 @@
 """How a model is trained, as data."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
-from ml.models.config import Architecture
+from ml.models.config import Architecture, ModelConfig
+from ml.sequences.features import Featurizer
+
+
+class Tuning(StrEnum):
+    """Which weights move: all, low-rank adapters of them and the head, or the head alone."""
+
+    FULL = "full"
+    LORA = "lora"
+    FROZEN = "frozen"
 
 
 @dataclass(frozen=True)
@@ -16,6 +26,8 @@ class TrainingConfig:
     users_per_step: users whose gradients make one optimizer step.
     learning_rate, weight_decay: of AdamW; the rate is the first step's.
     averaging: momentum of the running mean of the weights, which is what is validated and kept.
+    tuning: which weights move; anything but FULL starts from a pre-trained backbone.
+    rank, alpha: of the adapters under Tuning.LORA; a kernel's change is scaled by alpha / rank.
     """
 
     architecture: Architecture = Architecture.GRU
@@ -29,6 +41,21 @@ class TrainingConfig:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
     averaging: float = 0.995
+    tuning: Tuning = Tuning.FULL
+    rank: int = 8
+    alpha: float = 16.0
+
+    def shape(self, featurizer: Featurizer) -> ModelConfig:
+        """Of the model that reads what the featurizer makes."""
+        return ModelConfig(
+            numeric=len(featurizer.numeric_names),
+            vocabulary_sizes=featurizer.vocabulary_sizes,
+            architecture=self.architecture,
+            width=self.width,
+            layers=self.layers,
+            heads=self.heads,
+            dropout=self.dropout,
+        )
 
 
 DEFAULTS = {

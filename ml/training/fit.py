@@ -1,53 +1,21 @@
-"""Fits a sequence model: packed batches, binary cross-entropy at every step, averaged weights, early stopping."""
+"""Fits a sequence model: packed batches, binary cross-entropy at every step."""
 
-import logging
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 
 import keras
 import numpy as np
 
 from ml.models.infer import infer_logits
 from ml.sequences.features import Featurizer
-from ml.training.batches import OpenedDays, PackedBatch, PackedBatches
-from ml.training.checkpoint import Checkpoint, Progress
+from ml.training.batches import OpenedDays, PackedBatches
+from ml.training.checkpoint import Checkpoint
 from ml.training.config import TrainingConfig
-from ml.training.step import Step, build_step, new_optimizer
+from ml.training.epochs import Curves, run_epochs
+from ml.training.learner import Learner
+from ml.training.step import build_step, new_optimizer
 from ml.training.steps import TargetedSteps
 from ml.training.team import ALONE, Team
-from ml.training.trainer import build_trainer, choose_pack, copy_to_train
-
-log = logging.getLogger(__name__)
-
-
-@dataclass
-class Curves:
-    """One entry for each epoch; losses are weighted binary cross-entropies in nats."""
-
-    loss: list[float] = field(default_factory=list)
-    validation_loss: list[float] = field(default_factory=list)
-
-    @property
-    def best_epoch(self) -> int:
-        return int(np.argmin(self.validation_loss))
-
-    def to_dict(self) -> dict[str, object]:
-        return {**asdict(self), "best_epoch": self.best_epoch}
-
-
-class AveragedWeights:
-    """The running mean of a model's weights over the optimizer's steps: smoother than the newest ones, and better."""
-
-    def __init__(self, model: keras.Model, momentum: float):
-        self.model, self.momentum, self.steps = model, momentum, 0
-        self.mean = model.get_weights()
-
-    def update(self) -> None:
-        """Takes the newest weights in; the first steps count more, so that the random start is soon forgotten."""
-        self.steps += 1
-        momentum = min(self.momentum, self.steps / (self.steps + 10))
-        pairs = zip(self.mean, self.model.get_weights(), strict=True)
-        self.mean = [momentum * mean + (1 - momentum) * newest for mean, newest in pairs]
+from ml.training.trainer import choose_pack
 
 
 def fit_model(
@@ -63,88 +31,33 @@ def fit_model(
 ) -> Curves:
     """Fits the model in place, leaving the averaged weights of the best epoch in it.
 
+    config.tuning says which weights move; adapters are merged into the kernels they belong to.
     The same seed gives the same weights on the same machine, also where the training was broken off and goes on from
     its checkpoint. Every worker of a team calls this with the same arguments and gets the same weights.
     """
-    learner = copy_to_train(model)
-    pack = choose_pack(learner)
+    learner = Learner(model, config, seed)
     batches = PackedBatches(
-        training, featurizer, pack, users_per_step=config.users_per_step, seed=seed, rank=team.rank, workers=team.size
+        training,
+        featurizer,
+        choose_pack(learner.model),
+        users_per_step=config.users_per_step,
+        seed=seed,
+        rank=team.rank,
+        workers=team.size,
     )
-    trainer = build_trainer(learner, batches.packing)
     optimizer = new_optimizer(config, steps=len(batches))
-    step = build_step(trainer, optimizer, team)
-    fitting = Fitting(learner, optimizer, AveragedWeights(learner, config.averaging))
-    if checkpoint and (progress := checkpoint.load()):
-        fitting.restore(progress)
-    while fitting.goes_on(config):
-        epoch = len(fitting.curves.loss)
-        _seed_dropout(learner, np.random.default_rng([seed, epoch, team.rank]))
-        loss = _run_epoch(step, fitting.average, batches.epoch(epoch))
-        model.set_weights(fitting.average.mean)
-        judged = _validate(model, validation, batches.opened) if team.rank == 0 else 0.0
-        fitting.record(loss, float(team.add(np.array([judged]))[0]))
-        log.info("epoch %d of %d: loss %.4f, validation %.4f", epoch + 1, config.epochs, loss,
-                 fitting.curves.validation_loss[-1])  # fmt: skip
-        if checkpoint and team.rank == 0:
-            checkpoint.save(fitting.progress())
-    model.set_weights(fitting.best)
-    return fitting.curves
-
-
-class Fitting:
-    """Where the training of a model stands."""
-
-    def __init__(self, learner: keras.Model, optimizer: keras.optimizers.Optimizer, average: AveragedWeights):
-        self.learner, self.optimizer, self.average = learner, optimizer, average
-        self.curves, self.best = Curves(), average.mean
-
-    def goes_on(self, config: TrainingConfig) -> bool:
-        done = len(self.curves.loss)
-        return done == 0 or (done < config.epochs and done - 1 - self.curves.best_epoch < config.patience)
-
-    def record(self, loss: float, validation_loss: float) -> None:
-        """Ends an epoch."""
-        self.curves.loss.append(loss)
-        self.curves.validation_loss.append(validation_loss)
-        if self.curves.best_epoch == len(self.curves.loss) - 1:
-            self.best = self.average.mean
-
-    def progress(self) -> Progress:
-        state = [keras.ops.convert_to_numpy(variable) for variable in self.optimizer.variables]
-        arrays = {
-            "newest": self.learner.get_weights(),
-            "optimizer": state,
-            "mean": self.average.mean,
-            "best": self.best,
-        }
-        return Progress(asdict(self.curves), self.average.steps, arrays)
-
-    def restore(self, progress: Progress) -> None:
-        """Goes on from there, unless the model's code has changed since."""
-        if [array.shape for array in progress.arrays["newest"]] != [array.shape for array in self.average.mean]:
-            return
-        self.curves, self.average.steps = Curves(**progress.losses), progress.averaged_steps
-        self.learner.set_weights(progress.arrays["newest"])
-        for variable, value in zip(self.optimizer.variables, progress.arrays["optimizer"], strict=True):
-            variable.assign(value)
-        self.average.mean, self.best = progress.arrays["mean"], progress.arrays["best"]
-
-
-def _seed_dropout(model: keras.Model, rng: np.random.Generator) -> None:
-    """Each epoch of each worker drops steps of its own, whatever came before."""
-    weights = {id(weight) for weight in model.weights}
-    for state in model.variables:
-        if id(state) not in weights:
-            state.assign(rng.integers(0, 2**31, state.shape))
-
-
-def _run_epoch(step: Step, average: AveragedWeights, batches: Iterable[PackedBatch]) -> float:
-    losses = []
-    for batch in batches:
-        losses.append(step(batch))
-        average.update()
-    return float(np.mean(losses))
+    return run_epochs(
+        model,
+        learner,
+        build_step(learner.trainer(batches.packing), optimizer, team),
+        optimizer,
+        batches=batches.epoch,
+        judge=lambda: _validate(model, validation, batches.opened),
+        config=config,
+        seed=seed,
+        team=team,
+        checkpoint=checkpoint,
+    )
 
 
 def _validate(model: keras.Model, data: TargetedSteps, opened: OpenedDays) -> float:

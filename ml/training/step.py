@@ -11,6 +11,7 @@ from ml.training.config import TrainingConfig
 from ml.training.team import Team
 
 Step = Callable[[PackedBatch], float]
+CROSS_ENTROPY = keras.losses.BinaryCrossentropy(from_logits=True, reduction="sum")
 
 
 def new_optimizer(config: TrainingConfig, *, steps: int) -> keras.optimizers.Optimizer:
@@ -19,21 +20,26 @@ def new_optimizer(config: TrainingConfig, *, steps: int) -> keras.optimizers.Opt
     return WholeAdamW(falling, weight_decay=config.weight_decay, global_clipnorm=1.0)
 
 
-def build_step(trainer: keras.Model, optimizer: keras.optimizers.Optimizer, team: Team) -> Step:
+def build_step(
+    trainer: keras.Model, optimizer: keras.optimizers.Optimizer, team: Team, loss: keras.losses.Loss = CROSS_ENTROPY
+) -> Step:
     """Builds the optimizer and returns what moves the weights by one batch.
+
+    loss: added up over the batch's steps, as they weigh.
 
     The step returns the batch's loss, over all workers, before it.
     """
-    return CompiledStep(trainer, optimizer) if team.size == 1 else SharedStep(trainer, optimizer, team)
+    if team.size == 1:
+        return CompiledStep(trainer, optimizer, loss)
+    return SharedStep(trainer, optimizer, team, loss)
 
 
 class CompiledStep:
     """Gradients and optimizer are one compiled program."""
 
-    def __init__(self, trainer: keras.Model, optimizer: keras.optimizers.Optimizer):
+    def __init__(self, trainer: keras.Model, optimizer: keras.optimizers.Optimizer, loss: keras.losses.Loss):
         self.trainer = trainer
         optimizer.build(trainer.trainable_variables)
-        loss = keras.losses.BinaryCrossentropy(from_logits=True, reduction="sum")
         trainer.compile(optimizer, loss, jit_compile=True)
 
     def __call__(self, batch: PackedBatch) -> float:
@@ -48,10 +54,12 @@ class SharedStep:
     weights as one vector: one weight after another it would take longer than the rest of the step.
     """
 
-    def __init__(self, trainer: keras.Model, optimizer: keras.optimizers.Optimizer, team: Team):
+    def __init__(
+        self, trainer: keras.Model, optimizer: keras.optimizers.Optimizer, team: Team, loss: keras.losses.Loss
+    ):
         self.weights, self.optimizer, self.team = trainer.trainable_variables, optimizer, team
         self.kept = GradientKeeper()
-        self.differentiate = CompiledStep(trainer, self.kept)
+        self.differentiate = CompiledStep(trainer, self.kept, loss)
         self.vector = keras.Variable(_flat(self.weights))
         optimizer.build([self.vector])
 

@@ -9,20 +9,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ml.errors import ExitCode, TrailguardError
 from ml.evaluation.heldout import FILE as HELDOUT
 from ml.evaluation.heldout import HELDOUT_SCHEMA
 from ml.evaluation.views import DAY, cut_views, last_targets
 from ml.files import new_file, write_json
 from ml.models.baseline import Baseline, baseline_columns
-from ml.models.config import ModelConfig
 from ml.models.files import export_onnx, save_keras
 from ml.models.infer import infer_logits
 from ml.models.network import adapt_model, build_model
+from ml.pretraining.backbone import Backbone
+from ml.registry.digest import folder_digest
 from ml.sequences.features import Featurizer
 from ml.sequences.sequences import Sequences
 from ml.training.checkpoint import Checkpoint
-from ml.training.config import TrainingConfig
-from ml.training.fit import Curves, fit_model
+from ml.training.config import TrainingConfig, Tuning
+from ml.training.epochs import Curves
+from ml.training.fit import fit_model
+from ml.training.learner import Learner
 from ml.training.reference import typical_features
 from ml.training.snapshot import Snapshot
 from ml.training.steps import TargetedSteps, both_ends, targeted_steps
@@ -32,8 +36,23 @@ CHECKPOINT = "checkpoint.npz"
 HELD_OUT = ("validation", "calibration", "threshold", "test")
 
 
+class BackboneNeeded(TrailguardError):
+    """Adapters and a frozen backbone make sense only where training starts from a pre-trained one.
+
+    Name one, or train all weights.
+    """
+
+    exit_code = ExitCode.USAGE
+
+
 def train(
-    snapshot_folder: Path, bundle: Path, config: TrainingConfig, seed: int, team: Team = ALONE
+    snapshot_folder: Path,
+    bundle: Path,
+    config: TrainingConfig,
+    seed: int,
+    team: Team = ALONE,
+    *,
+    backbone_folder: Path | None = None,
 ) -> dict[str, object]:
     """Fits model and baseline on the snapshot's train slice, stopping early on its validation slice.
 
@@ -42,17 +61,24 @@ def train(
     heldout.parquet (see ml.evaluation.heldout).
     The same snapshot, config and seed give the same figures on the same machine.
     A training that was broken off goes on from its newest epoch. Worker 0 of a team writes; the others help to fit.
+    backbone_folder: of a pre-trained backbone to start from, whose featurizer the model then reads with.
     Returns the facts in training.json, or nothing for the others.
     """
     snapshot = Snapshot.load(snapshot_folder)
     began = time.perf_counter()
     sequences = both_ends(snapshot.slice("train"), snapshot.window)
-    featurizer = Featurizer.fit(sequences, extras=snapshot.extras, window=snapshot.window, record=snapshot.record)
+    backbone = Backbone.load(backbone_folder) if backbone_folder else None
+    featurizer = backbone.featurizer_for(snapshot) if backbone else fit_featurizer(snapshot)
     training = targeted_steps(sequences, featurizer)
     validation = targeted_steps(both_ends(snapshot.slice("validation"), snapshot.window), featurizer)
+    origin = folder_digest(backbone_folder) if backbone_folder else ""
     key = {"fingerprint": snapshot.fingerprint, "config": asdict(config), "seed": seed, "workers": team.size}
-    checkpoint = Checkpoint(snapshot_folder / CHECKPOINT, key | {"backend": keras.backend.backend()})
-    model, curves = fit_network(training, validation, featurizer, config, seed, team=team, checkpoint=checkpoint)
+    checkpoint = Checkpoint(
+        snapshot_folder / CHECKPOINT, key | {"backend": keras.backend.backend(), "backbone": origin}
+    )
+    model, curves = fit_network(
+        training, validation, featurizer, config, seed, team=team, backbone=backbone, checkpoint=checkpoint
+    )
     if team.rank > 0:
         return {}
     fitted = time.perf_counter()
@@ -71,6 +97,8 @@ def train(
         "seed": seed,
         "config": asdict(config),
         "parameters": model.count_params(),
+        "trained_share": round(Learner(model, config, seed).trained_share, 4),
+        "backbone_sha256": origin,
         "features": len(featurizer.numeric_names) + len(featurizer.categorical_names),
         "best_epoch": curves.best_epoch,
         "validation_loss": min(curves.validation_loss),
@@ -91,26 +119,24 @@ def fit_network(
     seed: int,
     *,
     team: Team = ALONE,
+    backbone: Backbone | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> tuple[keras.Model, Curves]:
-    """A fitted model and its curves.
+    """A fitted model and its curves, started from a backbone where there is one.
 
     The same seed gives the same weights on a CPU. TensorFlow's own switch for deterministic operations stays off: the
     compiled step adds up in a fixed order without it, and Keras compiles nothing while it is on.
+    Raises BackboneUnfit, BackboneNeeded.
     """
     keras.utils.set_random_seed(seed)
-    model = build_model(
-        ModelConfig(
-            numeric=len(featurizer.numeric_names),
-            vocabulary_sizes=featurizer.vocabulary_sizes,
-            architecture=config.architecture,
-            width=config.width,
-            layers=config.layers,
-            heads=config.heads,
-            dropout=config.dropout,
-        )
-    )
-    adapt_model(model, training.steps.numeric)
+    shape = config.shape(featurizer)
+    model = build_model(shape)
+    if backbone:
+        backbone.start(model, shape, featurizer)
+    elif config.tuning is Tuning.FULL:
+        adapt_model(model, training.steps.numeric)
+    else:
+        raise BackboneNeeded(tuning=config.tuning)
     curves = fit_model(
         model,
         training,
@@ -122,6 +148,12 @@ def fit_network(
         checkpoint=checkpoint,
     )
     return model, curves
+
+
+def fit_featurizer(snapshot: Snapshot) -> Featurizer:
+    """Learned from the train slice."""
+    sequences = both_ends(snapshot.slice("train"), snapshot.window)
+    return Featurizer.fit(sequences, extras=snapshot.extras, window=snapshot.window, record=snapshot.record)
 
 
 def _views(snapshot: Snapshot, featurizer: Featurizer, name: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -51,7 +51,8 @@ def build_trainer(model: keras.Model, packing: Packing) -> keras.Model:
     """The model, sharing its weights, applied to one packed batch.
 
     packing: by what choose_pack gives.
-    Call arguments: the model's inputs, packed: (1, steps, ...) each. Returns: float32 (1, steps, 1), the logits.
+    Call arguments: the model's inputs, packed: (1, steps, ...) each.
+    Returns: float32 (1, steps, n), what the model gives for each step: n numbers, or one where it gives just that.
     """
     shape = (1, len(packing.rows))
     packed = {
@@ -59,8 +60,8 @@ def build_trainer(model: keras.Model, packing: Packing) -> keras.Model:
         for name, given in model.input.items()
     }
     apply = _apply_to_segments if is_recurrent(model) else _apply_to_blocks
-    logits = ops.cast(ops.reshape(apply(model, packed, packing), (*shape, 1)), "float32")
-    return keras.Model(packed, logits, name=f"{model.name}_trainer")
+    found = ops.cast(ops.reshape(apply(model, packed, packing), (*shape, -1)), "float32")
+    return keras.Model(packed, found, name=f"{model.name}_trainer")
 
 
 def _apply_to_segments(model: keras.Model, packed: dict, packing: Packing) -> keras.KerasTensor:
@@ -74,13 +75,14 @@ def _apply_to_segments(model: keras.Model, packed: dict, packing: Packing) -> ke
 
 
 def _apply_to_blocks(model: keras.Model, packed: dict, packing: Packing) -> keras.KerasTensor:
-    logits, begin = [], 0
+    found, begin = [], 0
     for part in packing.parts:
         end = begin + part.length * part.rows
         block = {
             name: ops.transpose(ops.reshape(given[0, begin:end], (part.length, part.rows, -1)), (1, 0, 2))
             for name, given in packed.items()
         }
-        logits.append(ops.reshape(ops.transpose(model(block)), (-1,)))
+        given = ops.reshape(model(block), (part.rows, part.length, -1))
+        found.append(ops.reshape(ops.transpose(given, (1, 0, 2)), (part.length * part.rows, -1)))
         begin = end
-    return ops.concatenate(logits)
+    return ops.concatenate(found)

@@ -11,7 +11,8 @@ from ml.models.infer import infer_logits
 from ml.training.batches import PackedBatches
 from ml.training.checkpoint import Checkpoint
 from ml.training.config import DEFAULTS, TrainingConfig
-from ml.training.fit import Curves, fit_model
+from ml.training.epochs import Curves
+from ml.training.fit import fit_model
 from ml.training.step import build_step, new_optimizer
 from ml.training.team import ALONE
 from ml.training.trainer import build_trainer, choose_pack, in_precision, is_recurrent
@@ -86,7 +87,7 @@ def test_mixed_precision_computes_nearly_the_same_and_keeps_float32_weights(arch
 
 
 def test_a_training_in_mixed_precision_has_nearly_the_same_curves(unbroken: tuple, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("ml.training.fit.copy_to_train", lambda model: in_precision(model, "mixed_bfloat16"))
+    monkeypatch.setattr("ml.training.learner.copy_to_train", lambda model: in_precision(model, "mixed_bfloat16"))
     curves, weights = fit()
     assert curves.loss == pytest.approx(unbroken[0].loss, rel=0.02)
     assert curves.loss != unbroken[0].loss

@@ -41,8 +41,8 @@ def test_every_step_has_its_share_of_each_length(data: TargetedSteps, pack: obje
     users = np.repeat(np.arange(USERS), data.steps.lengths)
     for batch in batches.epoch(0):
         found = np.unique(users[events_of(batch, data)])
-        counts = np.bincount(batches.bucket[found], minlength=4)
-        assert np.abs(counts - np.bincount(batches.bucket, minlength=4) / len(batches)).max() <= 1
+        counts = np.bincount(batches.dealer.bucket[found], minlength=4)
+        assert np.abs(counts - np.bincount(batches.dealer.bucket, minlength=4) / len(batches)).max() <= 1
         assert len(found) == PER_STEP
 
 

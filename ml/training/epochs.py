@@ -1,0 +1,139 @@
+"""The course of a training, whatever it learns: epochs, averaged weights, early stopping, a checkpoint to go on from."""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+
+import keras
+import numpy as np
+
+from ml.training.batches import PackedBatch
+from ml.training.checkpoint import Checkpoint, Progress
+from ml.training.config import TrainingConfig
+from ml.training.learner import Learner
+from ml.training.step import Step
+from ml.training.team import ALONE, Team
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Curves:
+    """One entry for each epoch; losses are means in nats, as far as they are likelihoods."""
+
+    loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+
+    @property
+    def best_epoch(self) -> int:
+        return int(np.argmin(self.validation_loss))
+
+    def to_dict(self) -> dict[str, object]:
+        return {**asdict(self), "best_epoch": self.best_epoch}
+
+
+class AveragedWeights:
+    """The running mean of a learner's weights over the optimizer's steps: smoother than the newest ones, and better."""
+
+    def __init__(self, learner: Learner, momentum: float):
+        self.learner, self.momentum, self.steps = learner, momentum, 0
+        self.mean = learner.get_weights()
+
+    def update(self) -> None:
+        """Takes the newest weights in; the first steps count more, so that the random start is soon forgotten."""
+        self.steps += 1
+        momentum = min(self.momentum, self.steps / (self.steps + 10))
+        pairs = zip(self.mean, self.learner.get_weights(), strict=True)
+        self.mean = [momentum * mean + (1 - momentum) * newest for mean, newest in pairs]
+
+
+class Fitting:
+    """Where the training of a model stands."""
+
+    def __init__(self, learner: Learner, optimizer: keras.optimizers.Optimizer, average: AveragedWeights):
+        self.learner, self.optimizer, self.average = learner, optimizer, average
+        self.curves, self.best = Curves(), average.mean
+
+    def goes_on(self, config: TrainingConfig) -> bool:
+        done = len(self.curves.loss)
+        return done == 0 or (done < config.epochs and done - 1 - self.curves.best_epoch < config.patience)
+
+    def record(self, loss: float, validation_loss: float) -> None:
+        """Ends an epoch."""
+        self.curves.loss.append(loss)
+        self.curves.validation_loss.append(validation_loss)
+        if self.curves.best_epoch == len(self.curves.loss) - 1:
+            self.best = self.average.mean
+
+    def progress(self) -> Progress:
+        state = [keras.ops.convert_to_numpy(variable) for variable in self.optimizer.variables]
+        arrays = {
+            "newest": self.learner.get_weights(),
+            "optimizer": state,
+            "mean": self.average.mean,
+            "best": self.best,
+        }
+        return Progress(asdict(self.curves), self.average.steps, arrays)
+
+    def restore(self, progress: Progress) -> None:
+        """Goes on from there, unless the model's code has changed since."""
+        if [array.shape for array in progress.arrays["newest"]] != [array.shape for array in self.average.mean]:
+            return
+        self.curves, self.average.steps = Curves(**progress.losses), progress.averaged_steps
+        self.learner.set_weights(progress.arrays["newest"])
+        for variable, value in zip(self.optimizer.variables, progress.arrays["optimizer"], strict=True):
+            variable.assign(value)
+        self.average.mean, self.best = progress.arrays["mean"], progress.arrays["best"]
+
+
+def run_epochs(
+    model: keras.Model,
+    learner: Learner,
+    step: Step,
+    optimizer: keras.optimizers.Optimizer,
+    *,
+    batches: Callable[[int], Iterable[PackedBatch]],
+    judge: Callable[[], float],
+    config: TrainingConfig,
+    seed: int,
+    team: Team = ALONE,
+    checkpoint: Checkpoint | None = None,
+) -> Curves:
+    """Fits `model`, leaving the averaged weights of the best epoch in it.
+
+    learner: of the model; `step` moves its weights. batches: of the epoch of a number. judge: the loss, on users that
+    are not learned from, of `model`, which then holds the weights averaged so far. config: epochs, patience and
+    averaging.
+    """
+    fitting = Fitting(learner, optimizer, AveragedWeights(learner, config.averaging))
+    if checkpoint and (progress := checkpoint.load()):
+        fitting.restore(progress)
+    while fitting.goes_on(config):
+        epoch = len(fitting.curves.loss)
+        _seed_dropout(learner.model, np.random.default_rng([seed, epoch, team.rank]))
+        loss = _run_epoch(step, fitting.average, batches(epoch))
+        model.set_weights(learner.merge(fitting.average.mean))
+        judged = judge() if team.rank == 0 else 0.0
+        fitting.record(loss, float(team.add(np.array([judged]))[0]))
+        log.info("epoch %d of %d: loss %.4f, validation %.4f", epoch + 1, config.epochs, loss,
+                 fitting.curves.validation_loss[-1])  # fmt: skip
+        if checkpoint and team.rank == 0:
+            checkpoint.save(fitting.progress())
+    model.set_weights(learner.merge(fitting.best))
+    return fitting.curves
+
+
+def _seed_dropout(model: keras.Model, rng: np.random.Generator) -> None:
+    """Each epoch of each worker drops steps of its own, whatever came before."""
+    weights = {id(weight) for weight in model.weights}
+    for state in model.variables:
+        if id(state) not in weights:
+            state.assign(rng.integers(0, 2**31, state.shape))
+
+
+def _run_epoch(step: Step, average: AveragedWeights, batches: Iterable[PackedBatch]) -> float:
+    losses = []
+    for batch in batches:
+        losses.append(step(batch))
+        average.update()
+    return float(np.mean(losses))
