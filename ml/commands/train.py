@@ -1,6 +1,7 @@
 """Stages that train, calibrate, judge and register a model as of a day."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from ml.contracts.intervals import parse_time
 from ml.files import write_json
 from ml.models.config import Architecture
 from ml.settings import settings
+from ml.training.tuning import Tuning
 
 if TYPE_CHECKING:
     from ml.training.snapshot import Snapshot
@@ -37,9 +39,9 @@ def take_snapshot(as_of: AsOf) -> dict:
         label_delay=timedelta(days=found.label_delay_days),
         window=chosen.window,
         extras=found.extras,
-        out=_folder(as_of),
+        out=training_folder(as_of),
     )
-    return {"fingerprint": snapshot.fingerprint, "slices": snapshot.counts(), "folder": _folder(as_of)}
+    return {"fingerprint": snapshot.fingerprint, "slices": snapshot.counts(), "folder": training_folder(as_of)}
 
 
 @stage(app)
@@ -48,6 +50,12 @@ def fit_model(
     seed: Seed = 0,
     architecture: Annotated[Architecture, typer.Option(help="How the model looks back.")] = Architecture.GRU,
     workers: Annotated[int, typer.Option(min=1, help="Processes of this machine that share each optimizer step.")] = 1,
+    backbone: Annotated[
+        str, typer.Option(help="Pre-trained backbone to start from: a folder, or a version of the registered one.")
+    ] = "",
+    tuning: Annotated[
+        Tuning, typer.Option(help="Which weights move; only a backbone can be tuned in part.")
+    ] = Tuning.FULL,
 ) -> dict:
     """Fit the model and the LightGBM baseline on the train slice; the validation slice says when to stop.
 
@@ -56,7 +64,8 @@ def fit_model(
     from ml.training.launch import launch
     from ml.training.team import ALONE
 
-    work = partial(_train, _folder(as_of), _bundle(as_of), architecture, seed)
+    start = _backbone(backbone) if backbone else None
+    work = partial(_train, training_folder(as_of), _bundle(as_of), architecture, tuning, start, seed)
     if workers == 1:
         return work(ALONE)
     restarts = launch(work, workers=workers)
@@ -70,7 +79,7 @@ def calibrate_scores(as_of: AsOf) -> dict:
     from ml.evaluation.heldout import judged, read_heldout
     from ml.evaluation.views import DAY
 
-    days = judged(read_heldout(_folder(as_of)), "calibration", DAY)
+    days = judged(read_heldout(training_folder(as_of)), "calibration", DAY)
     calibration = fit_probability(days.logits, days.targets)
     calibration.save(_bundle(as_of) / "calibration.json")
     return {"method": calibration.method, "days": calibration.rows, "anomalous": calibration.anomalous}
@@ -84,7 +93,7 @@ def choose_threshold(as_of: AsOf) -> dict:
     from ml.calibration.threshold import choose_threshold as choose
     from ml.evaluation.heldout import peaks, read_heldout
 
-    chosen, heldout = settings(), read_heldout(_folder(as_of))
+    chosen, heldout = settings(), read_heldout(training_folder(as_of))
     probability = ProbabilityCalibration.load(_bundle(as_of) / "calibration.json").probability
     earlier, later = peaks(heldout, "calibration"), peaks(heldout, "threshold")
     policy = Policy(chosen.precision_floor, chosen.confidence, chosen.alert_budget)
@@ -149,7 +158,7 @@ def register_challenger(as_of: AsOf, dag_run_id: DagRunId = "") -> dict:
     training = Training(
         as_of=snapshot.as_of.isoformat(),
         fingerprint=snapshot.fingerprint,
-        snapshot=_folder(as_of).resolve(),
+        snapshot=training_folder(as_of).resolve(),
         bundle=_bundle(as_of),
         report=_report(as_of),
         validations=sorted((chosen.lake / "validations").glob("*/*.json")),
@@ -159,12 +168,33 @@ def register_challenger(as_of: AsOf, dag_run_id: DagRunId = "") -> dict:
     return {"model": chosen.model_name, "version": register(registry, training, dag_run_id=dag_run_id)}
 
 
-def _train(folder: Path, bundle: Path, architecture: Architecture, seed: int, team: "Team") -> dict:
+def _train(
+    folder: Path,
+    bundle: Path,
+    architecture: Architecture,
+    tuning: Tuning,
+    backbone: Path | None,
+    seed: int,
+    team: "Team",
+) -> dict:
     """What a worker does; the launcher need not import TensorFlow."""
     from ml.training.config import DEFAULTS
     from ml.training.train import train
 
-    return train(folder, bundle, DEFAULTS[architecture], seed, team)
+    config = replace(DEFAULTS[architecture], tuning=tuning)
+    return train(folder, bundle, config, seed, team, backbone_folder=backbone)
+
+
+def _backbone(found: str) -> Path:
+    """Of a folder, itself; of a version, the registered backbone's copy."""
+    if not found.isdecimal():
+        return Path(found)
+    from ml.registry.backbones import SUFFIX
+    from ml.registry.model_registry import ModelRegistry
+
+    chosen = settings()
+    registry = ModelRegistry(chosen.mlflow_tracking_uri, chosen.model_name + SUFFIX)
+    return registry.fetch(found, chosen.lake / "models")
 
 
 def brief(metrics: dict) -> dict:
@@ -175,19 +205,20 @@ def brief(metrics: dict) -> dict:
     }
 
 
-def _folder(as_of: str) -> Path:
+def training_folder(as_of: str) -> Path:
+    """Of the snapshot taken as of that day and what was made of it."""
     return settings().lake / "training" / f"as_of={parse_time(as_of).date().isoformat()}"
 
 
 def _bundle(as_of: str) -> Path:
-    return _folder(as_of) / "bundle"
+    return training_folder(as_of) / "bundle"
 
 
 def _report(as_of: str) -> Path:
-    return _folder(as_of) / "report"
+    return training_folder(as_of) / "report"
 
 
 def _snapshot(as_of: str) -> "Snapshot":
     from ml.training.snapshot import Snapshot
 
-    return Snapshot.load(_folder(as_of))
+    return Snapshot.load(training_folder(as_of))

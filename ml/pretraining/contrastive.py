@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from ml.models.config import ModelConfig
-from ml.pretraining.objective import TooFewTrails
+from ml.pretraining.pretext import TooFewTrails
 from ml.sequences.batches import Batch, pad, padded_lengths
 from ml.sequences.features import Featurizer, Steps
 from ml.training.batches import PackedBatch

@@ -12,7 +12,7 @@ import numpy as np
 from keras import layers, ops
 
 from ml.models.config import ModelConfig
-from ml.pretraining.objective import TooFewTrails
+from ml.pretraining.pretext import TooFewTrails
 from ml.sequences.batches import each_batch, pad_values
 from ml.sequences.features import PADDING, Featurizer, Steps
 from ml.training.batches import SHOWN_CLOSED, OpenedDays, PackedBatch

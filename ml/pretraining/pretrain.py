@@ -9,16 +9,18 @@ import numpy as np
 
 from ml.models.network import adapt_model, backbone_of, build_model
 from ml.pretraining.backbone import Backbone
+from ml.pretraining.config import Objective
 from ml.pretraining.contrastive import ContrastivePretext
 from ml.pretraining.events import EventPretext
-from ml.pretraining.objective import Objective, Pretext
+from ml.pretraining.pretext import Pretext
 from ml.sequences.features import Featurizer, Steps
 from ml.training.checkpoint import Checkpoint
-from ml.training.config import TrainingConfig, Tuning
+from ml.training.config import TrainingConfig
 from ml.training.epochs import Curves, run_epochs
 from ml.training.learner import Learner
 from ml.training.step import build_step, new_optimizer
 from ml.training.team import ALONE
+from ml.training.tuning import Tuning
 
 PRETEXTS: dict[Objective, Callable[..., Pretext]] = {
     Objective.NEXT_EVENT: partial(EventPretext, masked=False),

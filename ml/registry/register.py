@@ -65,17 +65,23 @@ def _log_dataset(training: Training) -> None:
 
 def _log_outcome(training: Training) -> None:
     """Parameters, curves, metrics with their intervals, plots and what was validated."""
-    facts, curves = (_read(training.bundle / name) for name in ("training.json", "curves.json"))
+    facts = _read(training.bundle / "training.json")
     seconds = {f"seconds_{name}": took for name, took in facts.pop("seconds").items()}
     mlflow.log_params(facts.pop("config") | seconds | facts)
-    for name in ("loss", "validation_loss"):
-        for epoch, value in enumerate(curves[name], start=1):
-            mlflow.log_metric(name, value, step=epoch)
+    log_curves(training.bundle / "curves.json")
     mlflow.log_metrics(flat_metrics(_read(training.bundle / "metrics.json")))
     mlflow.log_metrics(_read(training.report / "probabilities.json"))
     mlflow.log_artifacts(str(training.report), "report")
     for result in training.validations:
         mlflow.log_artifact(str(result), f"validations/{result.parent.name}")
+
+
+def log_curves(path: Path) -> None:
+    """Of the file that holds what Curves.to_dict gives."""
+    curves = _read(path)
+    for name in ("loss", "validation_loss"):
+        for epoch, value in enumerate(curves[name], start=1):
+            mlflow.log_metric(name, value, step=epoch)
 
 
 def _read(path: Path) -> dict:

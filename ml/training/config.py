@@ -1,18 +1,10 @@
 """How a model is trained, as data."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from ml.models.config import Architecture, ModelConfig
 from ml.sequences.features import Featurizer
-
-
-class Tuning(StrEnum):
-    """Which weights move: all, low-rank adapters of them and the head, or the head alone."""
-
-    FULL = "full"
-    LORA = "lora"
-    FROZEN = "frozen"
+from ml.training.tuning import Tuning
 
 
 @dataclass(frozen=True)

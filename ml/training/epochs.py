@@ -1,4 +1,4 @@
-"""The course of a training, whatever it learns: epochs, averaged weights, early stopping, a checkpoint to go on from."""
+"""The course of a training, whatever it learns: epochs, averaged weights, early stopping, going on where it ended."""
 
 import logging
 from collections.abc import Callable, Iterable

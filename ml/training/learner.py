@@ -7,10 +7,11 @@ import numpy as np
 from keras import ops
 
 from ml.models.network import HEAD
-from ml.training.config import TrainingConfig, Tuning
+from ml.training.config import TrainingConfig
 from ml.training.low_rank import Adapters, adapt, kernels_of
 from ml.training.packing import Packing
 from ml.training.trainer import build_trainer, copy_to_train
+from ml.training.tuning import Tuning
 
 
 class Learner:

@@ -21,33 +21,38 @@ def kernels_of(layer: layers.Layer) -> list[keras.Variable]:
     return [layer.cell.kernel, layer.cell.recurrent_kernel] if type(layer) in RUNS else []
 
 
-class Adapters(layers.Layer):
+class Adapters:
     """A pair A, B for each kernel: float32 (inputs, rank) and (rank, units).
 
     kernels: float32 (inputs, units) each; they are frozen. The same seed draws the same pairs.
     """
 
     def __init__(self, kernels: Sequence[keras.Variable], *, rank: int, alpha: float, seed: int):
-        super().__init__(name="adapters", dtype="float32")
-        self.scale, self.adapted = alpha / rank, tuple(kernels)
-        self.pairs = [self._pair(kernel, rank, [seed, index]) for index, kernel in enumerate(kernels)]
+        self.kernels, self.scale = kernels, alpha / rank
+        self.pairs = [_draw_pair(kernel.shape, rank, [seed, index]) for index, kernel in enumerate(kernels)]
+        for kernel in kernels:
+            kernel.trainable = False
 
-    def _pair(self, kernel: keras.Variable, rank: int, seed: list[int]) -> tuple[keras.Variable, keras.Variable]:
-        kernel.trainable = False
-        inputs, units = kernel.shape
-        one, other = (self.add_weight(shape=shape, initializer="zeros") for shape in ((inputs, rank), (rank, units)))
-        one.assign(np.random.default_rng(seed).normal(size=(inputs, rank), scale=inputs**-0.5))
-        return one, other
+    @property
+    def weights(self) -> list[keras.Variable]:
+        """A and B of each kernel in turn."""
+        return [variable for pair in self.pairs for variable in pair]
 
     def replacements(self) -> dict[int, object]:
         """id of each kernel -> the tensor to read in its place."""
-        pairs = zip(self.adapted, self.pairs, strict=True)
+        pairs = zip(self.kernels, self.pairs, strict=True)
         return {id(kernel): kernel.value + self.scale * ops.matmul(one, other) for kernel, (one, other) in pairs}
 
     def merge(self, values: Sequence[np.ndarray]) -> dict[int, np.ndarray]:
-        """id of each kernel -> what is to be added to it for good. values: of this layer's weights, in their order."""
-        pairs = zip(self.adapted, values[::2], values[1::2], strict=True)
+        """id of each kernel -> what is to be added to it for good. values: of `weights`."""
+        pairs = zip(self.kernels, values[::2], values[1::2], strict=True)
         return {id(kernel): self.scale * (one @ other) for kernel, one, other in pairs}
+
+
+def _draw_pair(shape: tuple[int, int], rank: int, seed: list[int]) -> tuple[keras.Variable, keras.Variable]:
+    inputs, units = shape
+    one = np.random.default_rng(seed).normal(size=(inputs, rank), scale=inputs**-0.5)
+    return keras.Variable(one, dtype="float32"), keras.Variable(np.zeros((rank, units)), dtype="float32")
 
 
 class Adapted(layers.Layer):
@@ -55,10 +60,8 @@ class Adapted(layers.Layer):
 
     def __init__(self, model: keras.Model, adapters: Adapters):
         super().__init__(name="adapted", dtype="float32")
-        self.model, self.adapters = model, adapters
-
-    def build(self, *shapes: object) -> None:
-        """All variables are the model's and the adapters'."""
+        self.model, self.adapters, self.pairs = model, adapters, adapters.pairs  # Keras finds variables in lists
+        self.built = True
 
     def call(self, inputs: dict[str, object], training: bool = False) -> object:
         replaced, model = self.adapters.replacements(), self.model

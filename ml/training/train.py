@@ -23,7 +23,7 @@ from ml.registry.digest import folder_digest
 from ml.sequences.features import Featurizer
 from ml.sequences.sequences import Sequences
 from ml.training.checkpoint import Checkpoint
-from ml.training.config import TrainingConfig, Tuning
+from ml.training.config import TrainingConfig
 from ml.training.epochs import Curves
 from ml.training.fit import fit_model
 from ml.training.learner import Learner
@@ -31,6 +31,7 @@ from ml.training.reference import typical_features
 from ml.training.snapshot import Snapshot
 from ml.training.steps import TargetedSteps, both_ends, targeted_steps
 from ml.training.team import ALONE, Team
+from ml.training.tuning import Tuning
 
 CHECKPOINT = "checkpoint.npz"
 HELD_OUT = ("validation", "calibration", "threshold", "test")

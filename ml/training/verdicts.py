@@ -104,13 +104,34 @@ def know_users(
         their sequences with `target`, int8: 1 once the user is anomalous.
     Raises InputAbsent.
     """
-    anomalous = find_anomalous(events, labels, as_of=as_of)
-    until = anomalous.select(["user_id", "observed_at"]).rename_columns(["user_id", "until"])
-    sequences = build_sequences(events, Selection(before=as_of, window=window, keep="ends", until=until))
-    matured = pc.less(sequences.events["first_event_time"], pa.scalar(as_of - label_delay, TIME))
-    sequences = sequences.keep(matured.to_numpy())
+    anomalous, sequences = _know_trails(events, labels, as_of, window)
+    sequences = sequences.keep(_matured(sequences, as_of - label_delay))
     users = _describe_users(sequences, anomalous)
     return users, _with_targets(sequences, users)
+
+
+def find_newcomers(
+    events: Path, labels: pa.Table, *, as_of: datetime, label_delay: timedelta, window: int
+) -> Sequences:
+    """Both ends of the trails of all whom `know_users` leaves out, since they have not matured yet.
+
+    Nobody knows yet what to call them; of those whom a label names already, what followed it is left out here as well.
+    Raises InputAbsent.
+    """
+    _, sequences = _know_trails(events, labels, as_of, window)
+    return sequences.keep(~_matured(sequences, as_of - label_delay))
+
+
+def _know_trails(events: Path, labels: pa.Table, as_of: datetime, window: int) -> tuple[pa.Table, Sequences]:
+    """The anomalous users, and everybody's trail as far as it may be seen."""
+    anomalous = find_anomalous(events, labels, as_of=as_of)
+    until = anomalous.select(["user_id", "observed_at"]).rename_columns(["user_id", "until"])
+    return anomalous, build_sequences(events, Selection(before=as_of, window=window, keep="ends", until=until))
+
+
+def _matured(sequences: Sequences, before: datetime) -> np.ndarray:
+    """bool (events,): whether the event's user was first seen before that moment."""
+    return pc.less(sequences.events["first_event_time"], pa.scalar(before, TIME)).to_numpy()
 
 
 def _connect() -> duckdb.DuckDBPyConnection:

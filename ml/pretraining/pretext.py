@@ -1,7 +1,6 @@
-"""What a backbone can be pre-trained to do without labels."""
+"""What every objective of pre-training is to the training that learns it."""
 
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import Protocol
 
 import keras
@@ -9,14 +8,6 @@ import keras
 from ml.errors import TrailguardError
 from ml.training.batches import PackedBatch
 from ml.training.learner import Learner
-
-
-class Objective(StrEnum):
-    """next-event and masked-event: say what an event is like, from the events before it. coles: tell users apart."""
-
-    NEXT_EVENT = "next-event"
-    MASKED_EVENT = "masked-event"
-    COLES = "coles"
 
 
 class TooFewTrails(TrailguardError):
