@@ -10,9 +10,12 @@ MLflow run (parameters, curves, plots, metrics beside the baseline's, validation
 - `validate_sequences` failed: the snapshot breaks its expectations (a leak, an empty slice); the log lists them.
 - `choose_threshold` refused: no threshold reaches the precision floor within the alert budget; more labels, a lower
   floor or a larger budget are needed (`TRAILGUARD_PRECISION_FLOOR`, `TRAILGUARD_ALERT_BUDGET`).
-- Anything else is retried; `fit_model` goes on from its newest epoch. The same `as_of` and seed give the same metrics.
+- Anything else is retried; `pretrain_encoder` and `fit_model` go on from their newest epoch. The same `as_of` and seed
+  give the same metrics.
 
-**By hand**: trigger with `as_of`; without it, the end of the data interval is taken.
+**By hand**: trigger with `as_of`; without it, the end of the data interval is taken. With `pretrain`, an encoder first
+learns from trails without labels (`backbone/` beside the snapshot, registered as a model of its own), and `tuning` says
+which of its weights `fit_model` moves; else `pretrain_encoder` is skipped.
 """
 
 from airflow.sdk import Param, dag, task
@@ -23,6 +26,8 @@ from dags.schedules import DEFAULTS, END, EPOCH, GPU_POOL, WEEKLY, Stage
 AS_OF = "{{ params.as_of or data_interval_end.strftime('%Y-%m-%d') }}"
 SEED = "{{ params.seed }}"
 ARCHITECTURE = "{{ params.architecture }}"
+TUNING = "{{ params.tuning }}"
+BACKBONE = "{{ (ti.xcom_pull(task_ids='pretrain_encoder') or {}).get('folder', '') }}"
 
 
 @task
@@ -39,11 +44,19 @@ def validate_sequences(as_of: str) -> dict:
     return run_stage("sequences", module="expectations", as_of=as_of)
 
 
+@task.skip_if(lambda context: not context["params"]["pretrain"])
 @task(pool=GPU_POOL)
-def fit_model(as_of: str, seed: str, architecture: str) -> dict:
+def pretrain_encoder(as_of: str, seed: str, architecture: str, dag_run_id: str) -> dict:
     from trailguard_stage import run_stage
 
-    return run_stage("fit-model", as_of=as_of, seed=seed, architecture=architecture)
+    return run_stage("pretrain-encoder", as_of=as_of, seed=seed, architecture=architecture, dag_run_id=dag_run_id)
+
+
+@task(pool=GPU_POOL, trigger_rule="none_failed")
+def fit_model(as_of: str, seed: str, architecture: str, backbone: str, tuning: str) -> dict:
+    from trailguard_stage import run_stage
+
+    return run_stage("fit-model", as_of=as_of, seed=seed, architecture=architecture, backbone=backbone, tuning=tuning)
 
 
 @task
@@ -87,6 +100,10 @@ def register_challenger(as_of: str, dag_run_id: str) -> dict:
         "architecture": Param(
             "gru", enum=["gru", "lstm", "transformer", "fusion"], description="how the model looks at steps, and back"
         ),
+        "pretrain": Param(False, type="boolean", description="first learn from trails without labels"),
+        "tuning": Param(
+            "full", enum=["full", "lora", "frozen"], description="which weights of a pre-trained encoder move"
+        ),
     },
     tags=[Stage.TRAIN],
     doc_md=__doc__,
@@ -95,7 +112,8 @@ def train_model():
     (
         take_snapshot(AS_OF)
         >> validate_sequences(AS_OF)
-        >> fit_model(AS_OF, SEED, ARCHITECTURE)
+        >> pretrain_encoder(AS_OF, SEED, ARCHITECTURE, "{{ run_id }}")
+        >> fit_model(AS_OF, SEED, ARCHITECTURE, BACKBONE, TUNING)
         >> calibrate_scores(AS_OF)
         >> choose_threshold(AS_OF)
         >> evaluate_model(AS_OF, SEED)

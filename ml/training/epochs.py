@@ -44,7 +44,7 @@ class AveragedWeights:
         self.steps += 1
         momentum = min(self.momentum, self.steps / (self.steps + 10))
         pairs = zip(self.mean, self.learner.get_weights(), strict=True)
-        self.mean = [momentum * mean + (1 - momentum) * newest for mean, newest in pairs]
+        self.mean = [mean + (1 - momentum) * (newest - mean) for mean, newest in pairs]  # a frozen weight stays exact
 
 
 class Fitting:
