@@ -7,7 +7,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from ml.comparison.contenders import fit_models
-from ml.comparison.controls import CONTROLS
+from ml.comparison.controls import CONTROLS, Control
 from ml.comparison.fold import Fold
 from ml.comparison.folds import cut_folds
 from ml.comparison.history import History
@@ -15,6 +15,7 @@ from ml.comparison.judge import judge
 from ml.comparison.material import Material
 from ml.comparison.protocol import Model, Protocol
 from ml.comparison.questions import ask
+from ml.comparison.told import is_spoiled
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Outcome:
 
 def compare(history: History, protocol: Protocol) -> Outcome:
     """Raises TooFewJudged."""
-    folds = cut_folds(history, protocol)
+    folds = cut_folds(history, protocol, protocol.seeds[0])
     models = list(dict.fromkeys([protocol.baseline, *protocol.models]))
     controls = list(CONTROLS) if protocol.controls else []
     fits = len(folds) * (len(models) * len(protocol.seeds) + len(controls))
@@ -41,12 +42,27 @@ def compare(history: History, protocol: Protocol) -> Outcome:
 def _judge_models(
     history: History, protocol: Protocol, folds: list[Fold], models: list[Model], progress: tqdm
 ) -> Iterator[pa.Table]:
-    for fold in folds:
-        material = Material(fold, ask(protocol), history.extras, protocol.window)
+    for seed, material in _deal_material(history, protocol, folds):
+        for model, fitted in fit_models(material, models, seed):
+            yield judge(fitted, material, model=model, seed=seed)
+            progress.update()
+
+
+def _deal_material(history: History, protocol: Protocol, folds: list[Fold]) -> Iterator[tuple[int, Material]]:
+    """Every seed with every fold; a fold is the same for all seeds unless each is told other labels."""
+    if is_spoiled(protocol):
         for seed in protocol.seeds:
-            for model, fitted in fit_models(material, models, seed):
-                yield judge(fitted, material, model=model, seed=seed)
-                progress.update()
+            for fold in cut_folds(history, protocol, seed):
+                yield seed, _material(history, protocol, fold)
+        return
+    for fold in folds:
+        material = _material(history, protocol, fold)
+        for seed in protocol.seeds:
+            yield seed, material
+
+
+def _material(history: History, protocol: Protocol, fold: Fold, control: Control | None = None) -> Material:
+    return Material(fold, ask(protocol), history.extras, protocol.window, control)
 
 
 def _judge_controls(
@@ -54,7 +70,7 @@ def _judge_controls(
 ) -> Iterator[pa.Table]:
     for fold in folds:
         for name in controls:
-            material = Material(fold, ask(protocol), history.extras, protocol.window, CONTROLS[name])
+            material = _material(history, protocol, fold, CONTROLS[name])
             *_, (_, fitted) = fit_models(material, [protocol.controls], protocol.seeds[0])
             yield judge(fitted, material, model=name, seed=protocol.seeds[0])
             progress.update()

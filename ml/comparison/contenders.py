@@ -1,8 +1,8 @@
 """Every model in the one form that a comparison knows: fitted to a fold's material, it gives users in view a logit."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 
 import keras
 import numpy as np
@@ -16,10 +16,16 @@ from ml.models.baseline import Baseline
 from ml.models.config import Architecture
 from ml.models.infer import infer_logits
 from ml.models.isolation_forest import Forests
+from ml.pretraining.backbone import Backbone
+from ml.pretraining.config import Objective
+from ml.pretraining.make import split_trails
+from ml.pretraining.pretrain import pretrain
 from ml.training.config import DEFAULTS
 from ml.training.train import fit_network
+from ml.training.tuning import Tuning
 
 BLENDED = (Model.FUSION, Model.LIGHTGBM)
+OBJECTIVE = Objective.NEXT_EVENT  # of pre-training
 SMALLEST = 1e-7  # a probability that a booster gives is kept this far from 0 and 1
 
 
@@ -53,6 +59,22 @@ def fit_sequence_model(architecture: Architecture, material: Material, seed: int
     """One network for all views."""
     config = DEFAULTS[architecture]
     model, _ = fit_network(material.training, material.validation, material.featurizer, config, seed)
+    return FittedNetwork(model)
+
+
+@lru_cache(maxsize=1)
+def pretrain_fusion(material: Material, seed: int) -> Backbone:
+    """On the trails of everybody whom training may see, a tenth of them held out."""
+    config = DEFAULTS[Architecture.FUSION]
+    training, held_out = split_trails([material.fold.trails], material.featurizer, seed)
+    backbone, _ = pretrain(training, held_out, material.featurizer, config, OBJECTIVE, seed)
+    return backbone
+
+
+def fine_tune_fusion(tuning: Tuning, material: Material, seed: int) -> FittedNetwork:
+    """The pre-trained fusion, fitted to the labels."""
+    config, backbone = replace(DEFAULTS[Architecture.FUSION], tuning=tuning), pretrain_fusion(material, seed)
+    model, _ = fit_network(material.training, material.validation, material.featurizer, config, seed, backbone=backbone)
     return FittedNetwork(model)
 
 
@@ -96,6 +118,9 @@ FITTERS: dict[Model, Callable[[Material, int], Fitted]] = {
     Model.LSTM: partial(fit_sequence_model, Architecture.LSTM),
     Model.TRANSFORMER: partial(fit_sequence_model, Architecture.TRANSFORMER),
     Model.FUSION: partial(fit_sequence_model, Architecture.FUSION),
+    Model.PRETRAINED: partial(fine_tune_fusion, Tuning.FULL),
+    Model.LORA: partial(fine_tune_fusion, Tuning.LORA),
+    Model.FROZEN: partial(fine_tune_fusion, Tuning.FROZEN),
     Model.ISOLATION_FOREST: fit_isolation_forest,
     Model.ONE_CLASS: fit_one_class,
 }

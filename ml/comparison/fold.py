@@ -8,9 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.comparison.history import History
-from ml.comparison.protocol import Protocol
+from ml.comparison.protocol import PRETRAINED, Protocol
 from ml.comparison.slices import EventSlice, Slice
+from ml.sequences.build import Selection, build_sequences
 from ml.sequences.item_record import ItemRecord
+from ml.sequences.sequences import Sequences
 from ml.training.verdicts import learn_record
 
 SPLIT_SEED = 0  # who is in which fold does not depend on the models' seeds
@@ -18,7 +20,10 @@ SPLIT_SEED = 0  # who is in which fold does not depend on the models' seeds
 
 @dataclass(frozen=True)
 class Fold:
-    """as_of: nothing later was known when it was trained. record: what was known of items, up to then."""
+    """as_of: nothing later was known when it was trained. record: what was known of items, up to then.
+
+    trails: of everybody whom training may see, labelled or not; None where no model is pre-trained.
+    """
 
     name: str
     as_of: datetime
@@ -26,6 +31,7 @@ class Fold:
     training: Slice | EventSlice
     validation: Slice | EventSlice
     test: Slice | EventSlice
+    trails: Sequences | None = None
 
     @property
     def only_good(self) -> bool:
@@ -45,6 +51,13 @@ def record_items(history: History, protocol: Protocol, as_of: datetime, users: p
     if users is not None:
         labels = labels.filter(pc.is_in(labels["user_id"], value_set=users))
     return learn_record(history.events, labels, as_of=as_of)
+
+
+def trails_to_see(history: History, protocol: Protocol, as_of: datetime) -> Sequences | None:
+    """Both ends of the trails of all users up to as_of, where a model is pre-trained on them."""
+    if set(PRETRAINED).isdisjoint(protocol.models):
+        return None
+    return build_sequences(history.events, Selection(before=as_of, window=protocol.window, keep="ends"))
 
 
 def unseen_kinds(protocol: Protocol) -> pa.Array:

@@ -9,6 +9,7 @@ from ml.comparison.fold import SPLIT_SEED, Fold
 from ml.comparison.history import History
 from ml.comparison.protocol import Protocol
 from ml.comparison.slices import Slice
+from ml.comparison.told import tell
 from ml.comparison.user_folds import cut_user_folds
 from ml.errors import TrailguardError
 
@@ -23,10 +24,13 @@ class TooFewJudged(TrailguardError):
     """
 
 
-def cut_folds(history: History, protocol: Protocol) -> list[Fold]:
-    """The protocol's folds, oldest first. Raises TooFewJudged, naming fold and slice."""
-    cut = {"users": cut_user_folds, "events": cut_event_folds}[protocol.predict]
-    folds = list(cut(history, protocol))
+def cut_folds(history: History, protocol: Protocol, seed: int = 0) -> list[Fold]:
+    """The protocol's folds, oldest first. seed: of which labels training is told. Raises TooFewJudged, naming fold and
+    slice."""
+    if protocol.predict == "events":
+        folds = list(cut_event_folds(history, protocol))
+    else:
+        folds = list(cut_user_folds(tell(history, protocol, seed), history, protocol))
     if protocol.balanced_test:
         folds = [replace(fold, test=_balance(fold.test)) for fold in folds]
     for fold in folds:

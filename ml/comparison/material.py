@@ -16,7 +16,7 @@ from ml.sequences.features import Featurizer
 from ml.training.steps import TargetedSteps
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Material:
     """A fold as inputs.
 

@@ -37,8 +37,12 @@ class Model(StrEnum):
     ISOLATION_FOREST = "isolation_forest"
     ONE_CLASS = "one_class"
     COMPLEMENTARY_GAN = "complementary_gan"
+    PRETRAINED = "pretrained"
+    LORA = "lora"
+    FROZEN = "frozen"
 
 
+PRETRAINED = (Model.PRETRAINED, Model.LORA, Model.FROZEN)  # a fusion, fine-tuned in one way or another
 UNSUPERVISED = (Model.ISOLATION_FOREST, Model.ONE_CLASS, Model.COMPLEMENTARY_GAN)
 
 
@@ -104,6 +108,8 @@ class Protocol(Strict):
     event_types: where events are judged, only events of these types; absent, all are.
     learn_from: everybody, or `good` users alone, as in a shop that has no bad labels: nothing that rests on a bad label
         is then used in training, calibration or thresholds.
+    label_share: the share of labelled users whose labels training is told, drawn by each seed.
+    flipped_labels: the share of those whose labels are turned round before it is told them.
     balanced_test: as many good as anomalous users are judged, drawn once, whatever the models' seeds.
     unseen: kinds of label that training never sees; the judged users and events of these kinds are judged all the same.
     window: events kept of each user. prefixes: after how many events users are judged; `all` is the newest window.
@@ -128,6 +134,8 @@ class Protocol(Strict):
     validation: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
     learn_from: Literal["all", "good"] = "all"
     balanced_test: bool = False
+    label_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    flipped_labels: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     models: Annotated[tuple[Model, ...], Field(min_length=1, default_factory=_default_models)]
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
     controls: Model | None = None
@@ -147,6 +155,17 @@ class Protocol(Strict):
         if info.data.get("learn_from") == "good" and supervised:
             raise ValueError(f"{supervised} cannot learn from good users alone; {', '.join(UNSUPERVISED)} can")
         return given
+
+    @model_validator(mode="after")
+    def labelled_users(self) -> Self:
+        spoiled = self.label_share < 1 or self.flipped_labels > 0
+        if spoiled and (self.users != "labelled" or self.predict == "events"):
+            raise ValueError("label_share and flipped_labels are for users: labelled")
+        if self.predict == "events" and not set(PRETRAINED).isdisjoint(self.models):
+            raise ValueError(f"{', '.join(PRETRAINED)} are for users, not for events")
+        if self.controls in PRETRAINED:
+            raise ValueError("nothing is taken from the trails of pre-training, so no control can be pre-trained")
+        return self
 
     @model_validator(mode="after")
     def good_users_not_events(self) -> Self:

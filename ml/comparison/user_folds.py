@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.comparison.fold import SPLIT_SEED, Fold, deal_users, record_items, unseen_kinds
+from ml.comparison.fold import SPLIT_SEED, Fold, deal_users, record_items, trails_to_see, unseen_kinds
 from ml.comparison.history import History
 from ml.comparison.protocol import PrequentialSplit, Protocol, TimeSplit, UserSplit, moment
 from ml.comparison.slices import Slice
@@ -15,41 +15,46 @@ from ml.contracts.events import TIME
 from ml.training.verdicts import know_users
 
 
-def cut_user_folds(history: History, protocol: Protocol) -> Iterator[Fold]:
-    """The protocol's folds, oldest first."""
+def cut_user_folds(told: History, history: History, protocol: Protocol) -> Iterator[Fold]:
+    """The protocol's folds, oldest first. told: the history as training knows it."""
     cut = {TimeSplit: _by_time, UserSplit: _by_user, PrequentialSplit: _prequential}
-    return cut[type(protocol.split)](history, protocol)
+    return cut[type(protocol.split)](told, history, protocol)
 
 
-def _by_time(history: History, protocol: Protocol) -> Iterator[Fold]:
+def _by_time(told: History, history: History, protocol: Protocol) -> Iterator[Fold]:
     as_of, start, end = (moment(getattr(protocol.split, name)) for name in ("train_before", "test_from", "test_until"))
-    learned = _learn_from(_know(history, protocol, as_of), protocol)
+    learned = _learn_from(_know(told, protocol, as_of), protocol)
     judged = _first_seen(_know(history, protocol, history.end), start, end)
-    yield Fold("time", as_of, record_items(history, protocol, as_of), *learned, judged)
+    trails = trails_to_see(history, protocol, as_of)
+    yield Fold("time", as_of, record_items(told, protocol, as_of), *learned, judged, trails)
 
 
-def _prequential(history: History, protocol: Protocol) -> Iterator[Fold]:
+def _prequential(told: History, history: History, protocol: Protocol) -> Iterator[Fold]:
     split = protocol.split
     train, delay, test = (timedelta(days=days) for days in (split.train_days, split.delay_days, split.test_days))
     everybody = _know(history, protocol, history.end)
     for index in reversed(range(split.folds)):
         begin = history.end - history.label_delay - test * (index + 1)
-        known = _first_seen(_know(history, protocol, begin), begin - delay - train, begin - delay)
+        known = _first_seen(_know(told, protocol, begin), begin - delay - train, begin - delay)
         judged = _first_seen(everybody, begin, begin + test)
-        record = record_items(history, protocol, begin)
-        yield Fold(f"{begin:%Y-%m-%d}", begin, record, *_learn_from(known, protocol), judged)
+        record, trails = record_items(told, protocol, begin), trails_to_see(history, protocol, begin)
+        yield Fold(f"{begin:%Y-%m-%d}", begin, record, *_learn_from(known, protocol), judged, trails)
 
 
-def _by_user(history: History, protocol: Protocol) -> Iterator[Fold]:
+def _by_user(told: History, history: History, protocol: Protocol) -> Iterator[Fold]:
     """Stratified, so that each fold has its share of the anomalous users."""
     everybody, end = _know(history, protocol, history.end), history.end
+    known, trails = _know(told, protocol, end), trails_to_see(history, protocol, end)
     parts = deal_users(everybody.labels, protocol.split.folds, SPLIT_SEED)
     for part in range(protocol.split.folds):
-        others = _seen(everybody.keep(parts != part), protocol)
+        test = everybody.keep(parts == part)
+        judged = test.users["user_id"].combine_chunks()
+        others = _seen(known.keep(pc.invert(pc.is_in(known.users["user_id"], value_set=judged)).to_numpy()), protocol)
         held = deal_users(others.labels, round(1 / protocol.validation), SPLIT_SEED + 1) == 0
         # nothing is known of the judged users, not even through the items that they touched
-        record = record_items(history, protocol, end, others.users["user_id"].combine_chunks())
-        yield Fold(f"user-{part}", end, record, others.keep(~held), others.keep(held), everybody.keep(parts == part))
+        record = record_items(told, protocol, end, others.users["user_id"].combine_chunks())
+        unjudged = trails and trails.keep(pc.invert(pc.is_in(trails.events["user_id"], value_set=judged)).to_numpy())
+        yield Fold(f"user-{part}", end, record, others.keep(~held), others.keep(held), test, unjudged)
 
 
 def _know(history: History, protocol: Protocol, as_of: datetime) -> Slice:

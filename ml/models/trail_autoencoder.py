@@ -1,6 +1,7 @@
-"""A trail as one vector from which it can be told again: a recurrent autoencoder that learns from good trails alone.
+"""A trail as one vector from which it can be told again: a recurrent autoencoder that good trails alone teach.
 
-Backend-neutral Keras 3. After Zheng, Yuan, Wu, Li, Lu 2019, "One-Class Adversarial Nets for Fraud Detection", section 4.
+Backend-neutral Keras 3. After Zheng, Yuan, Wu, Li, Lu 2019, "One-Class Adversarial Nets for Fraud Detection",
+section 4.
 """
 
 import keras

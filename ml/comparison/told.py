@@ -1,0 +1,40 @@
+"""What training is told of the labels where a protocol makes them few or wrong; the judged users' stay as they are."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.comparison.history import History
+from ml.comparison.protocol import Protocol
+from ml.contracts.labels import NO_KIND
+
+FLIPPED = "flipped"  # the kind of a label that was made bad
+
+
+def tell(history: History, protocol: Protocol, seed: int) -> History:
+    """The history with the labels that the protocol leaves, drawn by user: another seed draws other users."""
+    if not is_spoiled(protocol):
+        return history
+    users, user = np.unique(history.labels["user_id"].to_numpy(zero_copy_only=False), return_inverse=True)
+    rng = np.random.default_rng(seed)
+    kept = rng.random(len(users)) < protocol.label_share
+    flipped = rng.random(len(users)) < protocol.flipped_labels
+    labels = history.labels.filter(pa.array(kept[user]))
+    return replace(history, labels=_flip(labels, flipped[user][kept[user]]))
+
+
+def is_spoiled(protocol: Protocol) -> bool:
+    return protocol.label_share < 1 or protocol.flipped_labels > 0
+
+
+def _flip(labels: pa.Table, rows: np.ndarray) -> pa.Table:
+    """rows: bool (labels,)."""
+    chosen, label = pa.array(rows), labels["label"]
+    value = pc.if_else(chosen, pc.subtract(pa.scalar(1, pa.int8()), label), label)
+    kind = pc.if_else(chosen, pc.if_else(pc.equal(value, 1), FLIPPED, NO_KIND), labels["kind"])
+    for name, values in (("label", value), ("kind", kind)):
+        index = labels.column_names.index(name)
+        labels = labels.set_column(index, labels.schema.field(name), values.cast(labels.schema.field(name).type))
+    return labels
