@@ -75,6 +75,7 @@ def test_a_backbone_has_seen_the_train_slice_and_the_newcomers(backbone: Path, s
     assert not (backbone.parent / "snapshot" / "pretraining.npz").exists()
 
 
+@pytest.mark.filterwarnings("default:::mlflow")
 def test_the_registry_gives_a_backbone_back(backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)  # where MLflow keeps what has no server
     registry = ModelRegistry(f"sqlite:///{tmp_path}/mlflow.db", "shop" + SUFFIX)

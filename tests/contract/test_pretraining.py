@@ -37,6 +37,10 @@ ARCHITECTURES = pytest.mark.parametrize("architecture", list(Architecture))
 OBJECTIVES = pytest.mark.parametrize("objective", list(Objective))
 
 
+class BrokenOff(Exception):
+    """The process was killed."""
+
+
 def pretext_of(kind: type, held_out: Steps = HELD_OUT, **options: bool) -> EventPretext | ContrastivePretext:
     shape = CONFIG.shape(FEATURIZER)
     keras.utils.set_random_seed(0)
@@ -66,12 +70,12 @@ def test_the_same_seed_gives_the_same_backbone_also_when_it_was_broken_off(
 
     def save_and_die(self: Checkpoint, progress: object) -> None:
         save(self, progress)
-        raise KeyboardInterrupt
+        raise BrokenOff
 
     config = replace(CONFIG, epochs=2)
     with monkeypatch.context() as patched:
         patched.setattr(Checkpoint, "save", save_and_die)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(BrokenOff):
             pretrain(TRAINING, HELD_OUT, FEATURIZER, config, objective, 0, checkpoint=checkpoint)
     assert len(checkpoint.load().losses["loss"]) == 1
     gone_on = pretrain(TRAINING, HELD_OUT, FEATURIZER, config, objective, 0, checkpoint=checkpoint)
