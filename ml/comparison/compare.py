@@ -43,8 +43,8 @@ def _judge_models(
     history: History, protocol: Protocol, folds: list[Fold], models: list[Model], progress: tqdm
 ) -> Iterator[pa.Table]:
     for seed, material in _deal_material(history, protocol, folds):
-        for model, fitted in fit_models(material, models, seed):
-            yield judge(fitted, material, model=model, seed=seed)
+        for model, trained in fit_models(material, models, seed, refit=protocol.refit):
+            yield judge(trained, material, model=model, seed=seed)
             progress.update()
 
 
@@ -71,6 +71,7 @@ def _judge_controls(
     for fold in folds:
         for name in controls:
             material = _material(history, protocol, fold, CONTROLS[name])
-            *_, (_, fitted) = fit_models(material, [protocol.controls], protocol.seeds[0])
-            yield judge(fitted, material, model=name, seed=protocol.seeds[0])
+            fitted = fit_models(material, [protocol.controls], protocol.seeds[0], refit=protocol.refit)
+            *_, (_, trained) = fitted
+            yield judge(trained, material, model=name, seed=protocol.seeds[0])
             progress.update()

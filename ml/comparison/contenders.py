@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from ml.comparison.blend import fit_blend
-from ml.comparison.fitted import Asked, Fitted
+from ml.comparison.fitted import Asked, Fitted, Trained
 from ml.comparison.forgery import forge
 from ml.comparison.material import Material
 from ml.comparison.protocol import Model
@@ -20,7 +20,7 @@ from ml.pretraining.backbone import Backbone
 from ml.pretraining.config import Objective
 from ml.pretraining.make import split_trails
 from ml.pretraining.pretrain import pretrain
-from ml.training.config import DEFAULTS
+from ml.training.config import DEFAULTS, TrainingConfig
 from ml.training.train import fit_network
 from ml.training.tuning import Tuning
 
@@ -31,10 +31,20 @@ SMALLEST = 1e-7  # a probability that a booster gives is kept this far from 0 an
 
 @dataclass(frozen=True)
 class FittedNetwork:
+    """config: as it was fitted, `epochs` the number that it took until it was stopped."""
+
     model: keras.Model
+    config: TrainingConfig
+    backbone: Backbone | None = None
 
     def logits(self, view: str, asked: Asked) -> np.ndarray:
         return infer_logits(self.model, asked.steps)[asked.rows].astype(np.float64)
+
+    def refit(self, material: Material, seed: int) -> "FittedNetwork":
+        """In as many epochs, at the end of which the learning rate is 0."""
+        whole, config = material.whole, self.config
+        model, _ = fit_network(whole.training, None, whole.featurizer, config, seed, backbone=self.backbone)
+        return replace(self, model=model)
 
 
 @dataclass(frozen=True)
@@ -45,21 +55,29 @@ class FittedBaseline:
         probability = np.clip(self.baseline.predict(view, asked.columns), SMALLEST, 1 - SMALLEST)
         return np.log(probability) - np.log1p(-probability)
 
+    def refit(self, material: Material, seed: int) -> "FittedBaseline":
+        return FittedBaseline(self.baseline.refit(_tables(material.whole.training_views), seed=seed))
+
 
 def fit_baseline(material: Material, seed: int) -> FittedBaseline:
     """LightGBM, one booster for each view."""
-    training, validation = (
-        {view: (asked.columns, asked.targets) for view, asked in views.items()}
-        for views in (material.training_views, material.validation_views)
-    )
+    training, validation = _tables(material.training_views), _tables(material.validation_views)
     return FittedBaseline(Baseline.fit(training, validation, seed=seed))
+
+
+def _tables(views: dict[str, Asked]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    return {view: (asked.columns, asked.targets) for view, asked in views.items()}
 
 
 def fit_sequence_model(architecture: Architecture, material: Material, seed: int) -> FittedNetwork:
     """One network for all views."""
-    config = DEFAULTS[architecture]
-    model, _ = fit_network(material.training, material.validation, material.featurizer, config, seed)
-    return FittedNetwork(model)
+    return _fit(DEFAULTS[architecture], material, seed)
+
+
+def _fit(config: TrainingConfig, material: Material, seed: int, backbone: Backbone | None = None) -> FittedNetwork:
+    given = (material.training, material.validation, material.featurizer)
+    model, curves = fit_network(*given, config, seed, backbone=backbone)
+    return FittedNetwork(model, replace(config, epochs=len(curves.loss)), backbone)
 
 
 @lru_cache(maxsize=1)
@@ -73,9 +91,8 @@ def pretrain_fusion(material: Material, seed: int) -> Backbone:
 
 def fine_tune_fusion(tuning: Tuning, material: Material, seed: int) -> FittedNetwork:
     """The pre-trained fusion, fitted to the labels."""
-    config, backbone = replace(DEFAULTS[Architecture.FUSION], tuning=tuning), pretrain_fusion(material, seed)
-    model, _ = fit_network(material.training, material.validation, material.featurizer, config, seed, backbone=backbone)
-    return FittedNetwork(model)
+    config = replace(DEFAULTS[Architecture.FUSION], tuning=tuning)
+    return _fit(config, material, seed, pretrain_fusion(material, seed))
 
 
 @dataclass(frozen=True)
@@ -84,6 +101,10 @@ class FittedForests:
 
     def logits(self, view: str, asked: Asked) -> np.ndarray:
         return self.forests.scores(view, asked.columns)
+
+    def refit(self, material: Material, seed: int) -> "FittedForests":
+        """Without bad labels a threshold is good users' who were not learned from: they stay unseen."""
+        return self
 
 
 def fit_isolation_forest(material: Material, seed: int) -> FittedForests:
@@ -96,20 +117,37 @@ def fit_isolation_forest(material: Material, seed: int) -> FittedForests:
 
 def fit_one_class(material: Material, seed: int) -> Fitted:
     """The blend, which learns to tell good users from counterfeits of them."""
-    ((_, fitted),) = fit_models(forge(material, seed), [Model.BLEND], seed)
-    return fitted
+    ((_, trained),) = fit_models(forge(material, seed), [Model.BLEND], seed, refit=False)
+    return FittedOnce(trained.first)
 
 
-def fit_models(material: Material, models: Iterable[Model], seed: int) -> Iterator[tuple[Model, Fitted]]:
-    """Each model asked for, fitted; a blend's members are fitted once."""
-    fitted: dict[Model, Fitted] = {}
+@dataclass(frozen=True)
+class FittedOnce:
+    """Stays as it is, see FittedForests.refit."""
+
+    fitted: Fitted
+
+    def logits(self, view: str, asked: Asked) -> np.ndarray:
+        return self.fitted.logits(view, asked)
+
+    def refit(self, material: Material, seed: int) -> "FittedOnce":
+        return self
+
+
+def fit_models(
+    material: Material, models: Iterable[Model], seed: int, *, refit: bool
+) -> Iterator[tuple[Model, Trained]]:
+    """Each model asked for; a blend's members are fitted once. refit: whether all are fitted again to all users."""
+    trained: dict[Model, Trained] = {}
     for model in models:
         for needed in BLENDED if model is Model.BLEND else (model,):
-            if needed not in fitted:
-                fitted[needed] = FITTERS[needed](material, seed)
+            if needed not in trained:
+                first = FITTERS[needed](material, seed)
+                trained[needed] = Trained(first, first.refit(material, seed) if refit else first)
         if model is Model.BLEND:
-            fitted[model] = fit_blend(tuple(fitted[member] for member in BLENDED), material)
-        yield model, fitted[model]
+            blend = fit_blend(tuple(trained[member].first for member in BLENDED), material)
+            trained[model] = Trained(blend, replace(blend, members=tuple(trained[member].last for member in BLENDED)))
+        yield model, trained[model]
 
 
 FITTERS: dict[Model, Callable[[Material, int], Fitted]] = {

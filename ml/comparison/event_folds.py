@@ -53,13 +53,12 @@ def _by_user(history: History, protocol: Protocol) -> Iterator[Fold]:
     parts = deal_users(anomalous, protocol.split.folds, SPLIT_SEED)
     held = deal_users(anomalous, round(1 / protocol.validation), SPLIT_SEED + 1) == 0
     for part in range(protocol.split.folds):
-        training, validation, test = (
-            trails.keep(chosen[trails.row_users])
-            for chosen in ((parts != part) & ~held, (parts != part) & held, parts == part)
+        others = parts != part
+        training, validation, whole, test = (
+            trails.keep(chosen[trails.row_users]) for chosen in (others & ~held, others & held, others, ~others)
         )
-        learned = pa.concat_arrays([training.user_ids, validation.user_ids])
-        record = record_items(history, protocol, end, learned)
-        slices = (_judge(each, protocol, unseen=True) for each in (training, validation))
+        record = record_items(history, protocol, end, whole.user_ids)
+        slices = (_judge(each, protocol, unseen=True) for each in (training, validation, whole))
         yield Fold(f"user-{part}", end, record, *slices, _judge(test, protocol))
 
 
@@ -75,13 +74,15 @@ def _know(history: History, protocol: Protocol, as_of: datetime, until: datetime
     return Sequences(trails.user_ids, trails.offsets, events)
 
 
-def _learn_from(trails: Sequences, protocol: Protocol, since: datetime | None) -> tuple[EventSlice, EventSlice]:
-    """Training: the older events since then; validation: the newest share of them, with their past."""
+def _learn_from(
+    trails: Sequences, protocol: Protocol, since: datetime | None
+) -> tuple[EventSlice, EventSlice, EventSlice]:
+    """Training: the older events since then; validation: the newest share of them, with their past; and both."""
     judged = _judge(trails, protocol, since=since, unseen=True)
     time = trails.events["event_time"].cast(pa.int64()).to_numpy()
     newest = np.quantile(time[judged.judged], 1 - protocol.validation)
     training = EventSlice(judged.sequences.keep(time < newest))
-    return training, EventSlice(_with_judged(judged.sequences, judged.judged & (time >= newest)))
+    return training, EventSlice(_with_judged(judged.sequences, judged.judged & (time >= newest))), judged
 
 
 def _judge(trails: Sequences, protocol: Protocol, *, since: datetime | None = None, unseen: bool = False) -> EventSlice:

@@ -1,12 +1,15 @@
 """What every model is once it was fitted."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from ml.sequences.features import Steps
+
+if TYPE_CHECKING:
+    from ml.comparison.material import Material
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,18 @@ class Asked:
 
 
 class Fitted(Protocol):
-    """A model that was fitted."""
+    """A model that was fitted to a fold's training users, and stopped or chosen by its validation users."""
 
     def logits(self, view: str, asked: Asked) -> np.ndarray:
         """float64 (asked,)."""
+
+    def refit(self, material: "Material", seed: int) -> "Fitted":
+        """The same with what was chosen, fitted to all users of `material.whole`; itself where that is no use."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """first: what the validation users were kept from. last: what judges; the same unless it was fitted again."""
+
+    first: Fitted
+    last: Fitted

@@ -22,6 +22,7 @@ SPLIT_SEED = 0  # who is in which fold does not depend on the models' seeds
 class Fold:
     """as_of: nothing later was known when it was trained. record: what was known of items, up to then.
 
+    whole: training and validation together.
     trails: of everybody whom training may see, labelled or not; None where no model is pre-trained.
     """
 
@@ -30,6 +31,7 @@ class Fold:
     record: ItemRecord
     training: Slice | EventSlice
     validation: Slice | EventSlice
+    whole: Slice | EventSlice
     test: Slice | EventSlice
     trails: Sequences | None = None
 

@@ -8,7 +8,7 @@ from sklearn.metrics import precision_recall_curve
 
 from ml.calibration.good_users import GoodScores
 from ml.calibration.probability import NothingToCalibrate, fit_probability
-from ml.comparison.fitted import Fitted
+from ml.comparison.fitted import Trained
 from ml.comparison.material import Material
 from ml.sequences.moments import DAY
 
@@ -32,14 +32,14 @@ PREDICTIONS = pa.schema(
 )
 
 
-def judge(fitted: Fitted, material: Material, *, model: str, seed: int) -> pa.Table:
-    """PREDICTIONS of one fitted model, every view."""
-    return pa.concat_tables(_judge_view(fitted, material, view, model, seed) for view in material.test_views)
+def judge(trained: Trained, material: Material, *, model: str, seed: int) -> pa.Table:
+    """PREDICTIONS of one model, every view."""
+    return pa.concat_tables(_judge_view(trained, material, view, model, seed) for view in material.test_views)
 
 
-def _judge_view(fitted: Fitted, material: Material, view: str, model: str, seed: int) -> pa.Table:
+def _judge_view(trained: Trained, material: Material, view: str, model: str, seed: int) -> pa.Table:
     validation, test = material.validation_views[view], material.test_views[view]
-    held, logits = fitted.logits(view, validation), fitted.logits(view, test)
+    held, logits = trained.first.logits(view, validation), trained.last.logits(view, test)
     if material.fold.only_good:
         good = GoodScores.of(held)
         calibrate, threshold = good.probability, good.threshold

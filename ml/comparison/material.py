@@ -1,7 +1,7 @@
 """What every contender of a fold is given: the same users, the same features, the same moments."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import pyarrow as pa
@@ -37,6 +37,11 @@ class Material:
             return self.given
         trails = self.question.trails(self.fold.training, self.control)
         return Featurizer.fit(trails, extras=self.extras, window=self.window, record=self.fold.record)
+
+    @cached_property
+    def whole(self) -> "Material":
+        """The same features, with the validation users to learn from as well."""
+        return replace(self, fold=replace(self.fold, training=self.fold.whole), given=self.featurizer)
 
     @cached_property
     def training(self) -> TargetedSteps:

@@ -114,6 +114,7 @@ class Protocol(Strict):
     unseen: kinds of label that training never sees; the judged users and events of these kinds are judged all the same.
     window: events kept of each user. prefixes: after how many events users are judged; `all` is the newest window.
     validation: the share of training users, the newest of them, that stops, chooses and calibrates.
+    refit: whether a model is then fitted again, with what was chosen, to training and validation users together.
     controls: the model that is trained anew on trails from which something was taken away; absent, none is.
     budget: users flagged a day, for precision at a budget.
     """
@@ -136,6 +137,7 @@ class Protocol(Strict):
     balanced_test: bool = False
     label_share: Annotated[float, Field(gt=0, le=1)] = 1.0
     flipped_labels: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    refit: bool = True
     models: Annotated[tuple[Model, ...], Field(min_length=1, default_factory=_default_models)]
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
     controls: Model | None = None

@@ -54,7 +54,7 @@ def _by_user(told: History, history: History, protocol: Protocol) -> Iterator[Fo
         # nothing is known of the judged users, not even through the items that they touched
         record = record_items(told, protocol, end, others.users["user_id"].combine_chunks())
         unjudged = trails and trails.keep(pc.invert(pc.is_in(trails.events["user_id"], value_set=judged)).to_numpy())
-        yield Fold(f"user-{part}", end, record, others.keep(~held), others.keep(held), test, unjudged)
+        yield Fold(f"user-{part}", end, record, others.keep(~held), others.keep(held), others, test, unjudged)
 
 
 def _know(history: History, protocol: Protocol, as_of: datetime) -> Slice:
@@ -80,10 +80,10 @@ def _first_seen(known: Slice, start: datetime, end: datetime) -> Slice:
     return known.keep((known.began >= bounds[0]) & (known.began < bounds[1]))
 
 
-def _learn_from(known: Slice, protocol: Protocol) -> tuple[Slice, Slice]:
-    """Training: the users first seen earlier; validation: the share of those first seen last."""
+def _learn_from(known: Slice, protocol: Protocol) -> tuple[Slice, Slice, Slice]:
+    """Training: the users first seen earlier; validation: the share of those first seen last; and both."""
     seen = _seen(known, protocol)
     order = np.argsort(seen.began, kind="stable")
     held = np.zeros(len(order), bool)
     held[order[round(len(order) * (1 - protocol.validation)) :]] = True
-    return seen.keep(~held), seen.keep(held)
+    return seen.keep(~held), seen.keep(held), seen

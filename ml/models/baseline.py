@@ -67,6 +67,16 @@ class Baseline:
             {view: model for view, (model, _) in fitted.items()}, {view: chosen for view, (_, chosen) in fitted.items()}
         )
 
+    def refit(self, training: Mapping[str, tuple[np.ndarray, np.ndarray]], *, seed: int) -> "Baseline":
+        """The chosen parameters and numbers of rounds, fitted to other users. training: as for `fit`."""
+        models = {}
+        for view, (columns, targets) in training.items():
+            parameters = {name: value for name, value in self.chosen[view].items() if name in GRID[0]}
+            data = lightgbm.Dataset(columns, targets, params={"verbose": -1})
+            rounds = self.chosen[view]["rounds"]
+            models[view] = lightgbm.train({**FIXED, **parameters, "seed": seed}, data, rounds)
+        return Baseline(models, self.chosen)
+
     def predict(self, view: str, columns: np.ndarray) -> np.ndarray:
         """float64 (users,): the probability of being anomalous, as seen at each user's last step in view."""
         return self.models[view].predict(columns)

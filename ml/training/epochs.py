@@ -19,14 +19,17 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Curves:
-    """One entry for each epoch; losses are means in nats, as far as they are likelihoods."""
+    """One entry for each epoch; losses are means in nats, as far as they are likelihoods.
+
+    validation_loss: empty where nobody was held out; the last epoch then counts as the best.
+    """
 
     loss: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
 
     @property
     def best_epoch(self) -> int:
-        return int(np.argmin(self.validation_loss))
+        return int(np.argmin(self.validation_loss)) if self.validation_loss else len(self.loss) - 1
 
     def to_dict(self) -> dict[str, object]:
         return {**asdict(self), "best_epoch": self.best_epoch}
@@ -58,10 +61,10 @@ class Fitting:
         done = len(self.curves.loss)
         return done == 0 or (done < config.epochs and done - 1 - self.curves.best_epoch < config.patience)
 
-    def record(self, loss: float, validation_loss: float) -> None:
+    def record(self, loss: float, validation_loss: float | None) -> None:
         """Ends an epoch."""
         self.curves.loss.append(loss)
-        self.curves.validation_loss.append(validation_loss)
+        self.curves.validation_loss += [] if validation_loss is None else [validation_loss]
         if self.curves.best_epoch == len(self.curves.loss) - 1:
             self.best = self.average.mean
 
@@ -93,7 +96,7 @@ def run_epochs(
     optimizer: keras.optimizers.Optimizer,
     *,
     batches: Callable[[int], Iterable[PackedBatch]],
-    judge: Callable[[], float],
+    judge: Callable[[], float] | None,
     config: TrainingConfig,
     seed: int,
     team: Team = ALONE,
@@ -102,7 +105,8 @@ def run_epochs(
     """Fits `model`, leaving the averaged weights of the best epoch in it.
 
     learner: of the model; `step` moves its weights. batches: of the epoch of a number. judge: the loss, on users that
-    are not learned from, of `model`, which then holds the weights averaged so far. config: epochs, patience and
+    are not learned from, of `model`, which then holds the weights averaged so far; None where nobody is held out, and
+    every epoch is run. config: epochs, patience and
     averaging.
     """
     fitting = Fitting(learner, optimizer, AveragedWeights(learner, config.averaging))
@@ -113,14 +117,18 @@ def run_epochs(
         _seed_dropout(learner.model, np.random.default_rng([seed, epoch, team.rank]))
         loss = _run_epoch(step, fitting.average, batches(epoch))
         model.set_weights(learner.merge(fitting.average.mean))
-        judged = judge() if team.rank == 0 else 0.0
-        fitting.record(loss, float(team.add(np.array([judged]))[0]))
-        log.info("epoch %d of %d: loss %.4f, validation %.4f", epoch + 1, config.epochs, loss,
-                 fitting.curves.validation_loss[-1])  # fmt: skip
+        fitting.record(loss, _agree(judge, team) if judge else None)
+        judged = "".join(f", validation {found:.4f}" for found in fitting.curves.validation_loss[-1:])
+        log.info("epoch %d of %d: loss %.4f%s", epoch + 1, config.epochs, loss, judged)
         if checkpoint and team.rank == 0:
             checkpoint.save(fitting.progress())
     model.set_weights(learner.merge(fitting.best))
     return fitting.curves
+
+
+def _agree(judge: Callable[[], float], team: Team) -> float:
+    """What worker 0 judges, told to all."""
+    return float(team.add(np.array([judge() if team.rank == 0 else 0.0]))[0])
 
 
 def _seed_dropout(model: keras.Model, rng: np.random.Generator) -> None:

@@ -21,7 +21,7 @@ from ml.training.trainer import choose_pack
 def fit_model(
     model: keras.Model,
     training: TargetedSteps,
-    validation: TargetedSteps,
+    validation: TargetedSteps | None,
     *,
     featurizer: Featurizer,
     config: TrainingConfig,
@@ -29,7 +29,8 @@ def fit_model(
     team: Team = ALONE,
     checkpoint: Checkpoint | None = None,
 ) -> Curves:
-    """Fits the model in place, leaving the averaged weights of the best epoch in it.
+    """Fits the model in place, leaving the averaged weights of the best epoch in it; of the last one without
+    validation.
 
     config.tuning says which weights move; adapters are merged into the kernels they belong to.
     The same seed gives the same weights on the same machine, also where the training was broken off and goes on from
@@ -52,7 +53,7 @@ def fit_model(
         build_step(learner.trainer(batches.packing), optimizer, team),
         optimizer,
         batches=batches.epoch,
-        judge=lambda: _validate(model, validation, batches.opened),
+        judge=(lambda: _validate(model, validation, batches.opened)) if validation else None,
         config=config,
         seed=seed,
         team=team,

@@ -114,7 +114,7 @@ def train(
 
 def fit_network(
     training: TargetedSteps,
-    validation: TargetedSteps,
+    validation: TargetedSteps | None,
     featurizer: Featurizer,
     config: TrainingConfig,
     seed: int,
