@@ -1,5 +1,6 @@
 """A training goes on where it was broken off, and computes in the precision of its device."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -60,6 +61,21 @@ def test_a_training_that_was_broken_off_ends_as_if_it_had_not_been(broken_off: C
     assert curves == unbroken[0]
     assert len(curves.loss) == 4
     assert all((one == other).all() for one, other in zip(weights, unbroken[1], strict=True))
+
+
+def test_without_held_out_users_every_epoch_is_run_and_the_last_one_kept(unbroken: tuple):
+    def refit(config: TrainingConfig) -> tuple[Curves, list[np.ndarray]]:
+        model = small_model(layers=1, dropout=0.2)
+        return fit_model(
+            model, DATA, None, featurizer=featurizer_of(WINDOW), config=config, seed=5
+        ), model.get_weights()
+
+    curves, weights = refit(CONFIG)
+    assert curves.loss == unbroken[0].loss
+    assert (curves.validation_loss, curves.best_epoch) == ([], 3)
+    impatient, same = refit(replace(CONFIG, patience=1))
+    assert impatient.loss == curves.loss
+    assert all((one == other).all() for one, other in zip(weights, same, strict=True))
 
 
 def test_the_checkpoint_of_another_training_is_not_gone_on_from(broken_off: Checkpoint):

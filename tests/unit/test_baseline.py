@@ -43,6 +43,12 @@ def test_the_baseline_finds_what_is_planted_and_survives_its_files(featurizer: F
     np.testing.assert_allclose(Baseline.load(tmp_path).predict("5", given), scores)
     again = Baseline.fit(training, validation, seed=0)
     np.testing.assert_array_equal(again.predict("all", given), baseline.predict("all", given))
+    refitted = baseline.refit({view: columns(800, 6) for view in training}, seed=0)
+    assert refitted.chosen == baseline.chosen
+    for view, model in refitted.models.items():
+        assert model.num_trees() == baseline.chosen[view]["rounds"]
+    assert (refitted.predict("5", given) != scores).all()
+    assert refitted.predict("5", given)[targets == 1].mean() > refitted.predict("5", given)[targets == 0].mean() + 0.5
 
 
 def test_the_baseline_sees_the_last_step_whole_and_ten_first_ones_in_part(featurizer: Featurizer):
