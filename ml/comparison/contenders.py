@@ -84,7 +84,7 @@ def _fit(config: TrainingConfig, material: Material, seed: int, backbone: Backbo
 def pretrain_fusion(material: Material, seed: int) -> Backbone:
     """On the trails of everybody whom training may see, a tenth of them held out."""
     config = DEFAULTS[Architecture.FUSION]
-    training, held_out = split_trails([material.fold.trails], material.featurizer, seed)
+    training, held_out = split_trails([material.fold.trails], material.featurizer, OBJECTIVE, seed)
     backbone, _ = pretrain(training, held_out, material.featurizer, config, OBJECTIVE, seed)
     return backbone
 

@@ -46,7 +46,7 @@ def make_backbone(
         events, labels, as_of=snapshot.as_of, label_delay=snapshot.label_delay, window=snapshot.window
     )
     featurizer = fit_featurizer(snapshot)
-    training, held_out = split_trails([labelled, newcomers], featurizer, seed)
+    training, held_out = split_trails([labelled, newcomers], featurizer, objective, seed)
     key = {
         "fingerprint": snapshot.fingerprint,
         "config": asdict(config),
@@ -77,8 +77,9 @@ def make_backbone(
     return backbone.facts
 
 
-def split_trails(parts: list[Sequences], featurizer: Featurizer, seed: int) -> list[Steps]:
-    """Both ends of the trails of those to learn from, and of those held out.
+def split_trails(parts: list[Sequences], featurizer: Featurizer, objective: Objective, seed: int) -> list[Steps]:
+    """Both ends of the trails of those to learn from, and of those held out; to tell users apart, the newest alone,
+    for two ends of one trail would count as two users.
 
     parts: of different users, with or without targets. Raises TooFewTrails.
     """
@@ -87,4 +88,5 @@ def split_trails(parts: list[Sequences], featurizer: Featurizer, seed: int) -> l
     if len(trails) < 2:
         raise TooFewTrails(users=len(trails))
     held_out = split_users(len(trails), seed)[trails.row_users]
-    return [featurizer.transform(both_ends(trails.keep(kept), featurizer.window)) for kept in (~held_out, held_out)]
+    cut = Sequences.newest if objective is Objective.COLES else both_ends
+    return [featurizer.transform(cut(trails.keep(kept), featurizer.window)) for kept in (~held_out, held_out)]

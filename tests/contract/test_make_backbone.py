@@ -11,14 +11,14 @@ import pytest
 from ml.models.files import load_keras
 from ml.pretraining.backbone import Backbone, BackboneTooNew, BackboneUnfit
 from ml.pretraining.config import Objective
-from ml.pretraining.make import make_backbone
+from ml.pretraining.make import make_backbone, split_trails
 from ml.registry.backbones import SUFFIX, register_backbone
 from ml.registry.model_registry import ModelRegistry
 from ml.sequences.features import Featurizer
 from ml.training.config import TrainingConfig
 from ml.training.slices import Shares
 from ml.training.snapshot import Snapshot, make_snapshot
-from ml.training.train import train
+from ml.training.train import fit_featurizer, train
 from ml.training.tuning import Tuning
 from ml.training.verdicts import find_newcomers
 from tests.trails import EXTRAS, START, staggered_events, staggered_labels, write_lake
@@ -73,6 +73,18 @@ def test_a_backbone_has_seen_the_train_slice_and_the_newcomers(backbone: Path, s
     assert facts["as_of"] == AS_OF.isoformat()
     assert facts["held_out_loss"] < json.loads((backbone / "curves.json").read_text())["loss"][0]
     assert not (backbone.parent / "snapshot" / "pretraining.npz").exists()
+
+
+def test_each_user_has_one_trail_where_users_are_told_apart_and_both_ends_elsewhere(snapshot: Snapshot):
+    users, featurizer = snapshot.slice("train"), fit_featurizer(snapshot)
+    trails = {
+        objective: [len(steps.lengths) for steps in split_trails([users], featurizer, objective, 0)]
+        for objective in Objective
+    }
+    held_out = round(len(users) / 10)
+    assert trails[Objective.COLES] == [len(users) - held_out, held_out]
+    assert trails[Objective.NEXT_EVENT] == trails[Objective.MASKED_EVENT]
+    assert sum(trails[Objective.NEXT_EVENT]) > len(users)
 
 
 @pytest.mark.filterwarnings("default:::mlflow")

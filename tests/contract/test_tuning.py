@@ -1,6 +1,9 @@
 """Fine-tuning starts from the backbone it is given, moves what its mode says, and leaves an ordinary model."""
 
+import subprocess
+import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -17,10 +20,11 @@ from ml.training.config import TrainingConfig
 from ml.training.learner import Learner
 from ml.training.low_rank import kernels_of
 from ml.training.train import BackboneNeeded, fit_network
-from ml.training.trainer import build_trainer, choose_pack
+from ml.training.trainer import build_trainer, choose_pack, in_precision
 from ml.training.tuning import Tuning
 from tests.drawn_steps import drawn_steps, featurizer_of, small_model
 
+ROOT = Path(__file__).parents[2]
 WINDOW, RANK, SEED = 20, 2, 7
 FEATURIZER = replace(featurizer_of(WINDOW), vocabularies={"event_type": ["a", "b", "c"], "channel": ["d", "e", "f"]})
 DATA = drawn_steps(60, WINDOW)
@@ -116,6 +120,24 @@ def test_a_merged_model_computes_what_the_adapted_one_does(architecture: Archite
     assert np.abs(numbers(plain(batch.inputs)) - before).max() > 0.1
 
 
+@ARCHITECTURES
+def test_adapters_compute_nearly_the_same_in_mixed_precision(
+    architecture: Architecture, monkeypatch: pytest.MonkeyPatch
+):
+    model, found = small_model(architecture), []
+    batches = PackedBatches(DATA, FEATURIZER, choose_pack(model), users_per_step=20, seed=0)
+    batch = next(batches.epoch(0))
+    for policy in ("float32", "mixed_bfloat16"):
+        monkeypatch.setattr("ml.training.learner.copy_to_train", partial(in_precision, policy=policy))
+        learner, rng = Learner(model, config_of(architecture, Tuning.LORA), 0), np.random.default_rng(0)
+        for weight in learner.adapters.weights:
+            weight.assign(rng.normal(size=weight.shape, scale=0.2))
+        found.append(numbers(learner.trainer(batches.packing)(batch.inputs)))
+    exact, rough = found
+    assert rough.dtype == np.float32
+    assert 0 < np.abs(exact - rough).max() < 0.1 * np.ptp(exact)
+
+
 def test_a_step_of_adapters_drops_other_units_than_the_step_before():
     learner = Learner(small_model(dropout=0.5), config_of(Architecture.GRU, Tuning.LORA), 0)
     batches = PackedBatches(DATA, FEATURIZER, choose_pack(learner.model), users_per_step=20, seed=0)
@@ -145,3 +167,20 @@ def test_adapting_goes_on_where_it_was_broken_off(tmp_path: Path, monkeypatch: p
 def test_only_what_was_pre_trained_can_be_tuned_in_part(tuning: Tuning):
     with pytest.raises(BackboneNeeded, match=f"tuning={tuning}"):
         fit_network(DATA, DATA, FEATURIZER, config_of(Architecture.GRU, tuning), SEED)
+
+
+JAX = """
+import sys
+sys.modules["tensorflow"] = None
+from tests.contract import test_tuning as here
+found = here.changes(*here.tune(here.config_of(here.Architecture.GRU, here.Tuning.LORA)))
+print({int(here.np.linalg.matrix_rank(change, tol=1e-5)) for change in found.values() if change.ndim == 2})
+"""
+
+
+def test_adapters_are_learned_without_tensorflow():
+    environment = {"KERAS_BACKEND": "jax", "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", JAX], cwd=ROOT, capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.stdout == f"{ {0, RANK} }\n", done.stderr  # embeddings stay
