@@ -11,11 +11,11 @@ from ml.comparison.blend import fit_blend
 from ml.comparison.fitted import Asked, Fitted, Trained
 from ml.comparison.forgery import forge
 from ml.comparison.material import Material
-from ml.comparison.protocol import Model
+from ml.comparison.one_class import fit_complementary_gan, fit_isolation_forest
+from ml.comparison.protocol import UNSUPERVISED, Model
 from ml.models.baseline import Baseline
 from ml.models.config import Architecture
 from ml.models.infer import infer_logits
-from ml.models.isolation_forest import Forests
 from ml.pretraining.backbone import Backbone
 from ml.pretraining.config import Objective
 from ml.pretraining.make import split_trails
@@ -95,55 +95,24 @@ def fine_tune_fusion(tuning: Tuning, material: Material, seed: int) -> FittedNet
     return _fit(config, material, seed, pretrain_fusion(material, seed))
 
 
-@dataclass(frozen=True)
-class FittedForests:
-    forests: Forests
-
-    def logits(self, view: str, asked: Asked) -> np.ndarray:
-        return self.forests.scores(view, asked.columns)
-
-    def refit(self, material: Material, seed: int) -> "FittedForests":
-        """Without bad labels a threshold is good users' who were not learned from: they stay unseen."""
-        return self
-
-
-def fit_isolation_forest(material: Material, seed: int) -> FittedForests:
-    """Its settings are those that tell good users from counterfeits best."""
-    training = {view: asked.columns[asked.targets == 0] for view, asked in material.training_views.items()}
-    forged = forge(material, seed).validation_views
-    validation = {view: (asked.columns, asked.targets) for view, asked in forged.items()}
-    return FittedForests(Forests.fit(training, validation, seed=seed))
-
-
 def fit_one_class(material: Material, seed: int) -> Fitted:
     """The blend, which learns to tell good users from counterfeits of them."""
     ((_, trained),) = fit_models(forge(material, seed), [Model.BLEND], seed, refit=False)
-    return FittedOnce(trained.first)
-
-
-@dataclass(frozen=True)
-class FittedOnce:
-    """Stays as it is, see FittedForests.refit."""
-
-    fitted: Fitted
-
-    def logits(self, view: str, asked: Asked) -> np.ndarray:
-        return self.fitted.logits(view, asked)
-
-    def refit(self, material: Material, seed: int) -> "FittedOnce":
-        return self
+    return trained.first
 
 
 def fit_models(
     material: Material, models: Iterable[Model], seed: int, *, refit: bool
 ) -> Iterator[tuple[Model, Trained]]:
-    """Each model asked for; a blend's members are fitted once. refit: whether all are fitted again to all users."""
+    """Each model asked for; a blend's members are fitted once. refit: whether all are fitted again to all users,
+    but those that learn from good users: their thresholds rest on good users whom they never saw."""
     trained: dict[Model, Trained] = {}
     for model in models:
         for needed in BLENDED if model is Model.BLEND else (model,):
             if needed not in trained:
                 first = FITTERS[needed](material, seed)
-                trained[needed] = Trained(first, first.refit(material, seed) if refit else first)
+                again = refit and needed not in UNSUPERVISED
+                trained[needed] = Trained(first, first.refit(material, seed) if again else first)
         if model is Model.BLEND:
             blend = fit_blend(tuple(trained[member].first for member in BLENDED), material)
             trained[model] = Trained(blend, replace(blend, members=tuple(trained[member].last for member in BLENDED)))
@@ -161,4 +130,5 @@ FITTERS: dict[Model, Callable[[Material, int], Fitted]] = {
     Model.FROZEN: partial(fine_tune_fusion, Tuning.FROZEN),
     Model.ISOLATION_FOREST: fit_isolation_forest,
     Model.ONE_CLASS: fit_one_class,
+    Model.COMPLEMENTARY_GAN: fit_complementary_gan,
 }

@@ -37,8 +37,12 @@ class Fitted(Protocol):
     def logits(self, view: str, asked: Asked) -> np.ndarray:
         """float64 (asked,)."""
 
-    def refit(self, material: "Material", seed: int) -> "Fitted":
-        """The same with what was chosen, fitted to all users of `material.whole`; itself where that is no use."""
+
+class Refittable(Fitted, Protocol):
+    """A model that labels taught."""
+
+    def refit(self, material: "Material", seed: int) -> Fitted:
+        """The same with what was chosen, fitted to all users of `material.whole`."""
 
 
 @dataclass(frozen=True)

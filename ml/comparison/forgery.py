@@ -24,6 +24,14 @@ def forge(material: Material, seed: int) -> Material:
     return replace(material, fold=fold, given=material.featurizer)
 
 
+def keep_good(material: Material) -> Material:
+    """The same good users with the same features, and nobody else to learn from."""
+    training, validation = (part.keep(part.labels == 0) for part in (material.fold.training, material.fold.validation))
+    return replace(
+        material, fold=replace(material.fold, training=training, validation=validation), given=material.featurizer
+    )
+
+
 def _forge(known: Slice, window: int, rng: np.random.Generator) -> Slice:
     good = known.keep(known.labels == 0)
     counterfeits = make_counterfeits(good.sequences, window, rng)

@@ -1,8 +1,10 @@
-"""A trail as one vector from which it can be told again: a recurrent autoencoder that good trails alone teach.
+"""A trail as one vector from which it can be told again: a recurrent autoencoder that learns from good trails alone.
 
-Backend-neutral Keras 3. After Zheng, Yuan, Wu, Li, Lu 2019, "One-Class Adversarial Nets for Fraud Detection",
-section 4.
+Backend-neutral Keras 3. After Zheng, Yuan, Wu, Li, Lu 2019, "One-Class Adversarial Nets for Fraud Detection", section
+4.
 """
+
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -10,27 +12,29 @@ from keras import layers, ops
 
 from ml.models.config import ModelConfig
 from ml.models.step_network import plain_step
-from ml.sequences.batches import each_batch, pad_values
+from ml.sequences.batches import Batch, each_batch, pad_values
 from ml.sequences.features import Steps
 
+WIDTH = 32
 EPOCHS, PATIENCE, TOKENS = 20, 3, 4096
 LEARNING_RATE = 2e-3
 
 
 class TrailAutoencoder:
-    """config: width is the vector's."""
+    """numeric, vocabulary_sizes: of the steps, see ModelConfig."""
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, numeric: int, vocabulary_sizes: tuple[int, ...]):
+        config = ModelConfig(numeric=numeric, vocabulary_sizes=vocabulary_sizes, width=WIDTH)
         inputs = {
-            "numeric": keras.Input((None, config.numeric), name="numeric"),
-            "categorical": keras.Input((None, len(config.vocabulary_sizes)), name="categorical", dtype="int32"),
+            "numeric": keras.Input((None, numeric), name="numeric"),
+            "categorical": keras.Input((None, len(vocabulary_sizes)), name="categorical", dtype="int32"),
             "last": keras.Input((None,), name="last"),
         }
         hidden = plain_step(inputs["numeric"], inputs["categorical"], config)
         hidden = layers.GRU(config.width, return_sequences=True, name="encoder")(hidden)
         vector = ops.sum(hidden * inputs["last"][:, :, None], axis=1)
         told = layers.GRU(config.width, return_sequences=True, name="decoder")(ops.zeros_like(hidden) + vector[:, None])
-        told = layers.Dense(config.numeric, name="told")(told)
+        told = layers.Dense(numeric, name="told")(told)
         self.encoder = keras.Model(inputs, vector, name="trail_encoder")
         self.model = keras.Model(inputs, told, name="trail_autoencoder")
         self.model.compile(keras.optimizers.Adam(LEARNING_RATE), "mean_squared_error", jit_compile=False)
@@ -66,13 +70,14 @@ class TrailAutoencoder:
         return total / len(steps.numeric)
 
 
-def _batches(steps):
+def _batches(steps: Steps) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
+    """Inputs, and float32 (batch, length): 1 where a step is."""
     for batch, inputs in each_batch(steps, tokens=TOKENS):
         real = pad_values(np.ones(len(steps.numeric), np.float32), steps.offsets, batch)
         yield inputs | {"last": _last(steps, batch)}, real
 
 
-def _last(steps, batch) -> np.ndarray:
+def _last(steps: Steps, batch: Batch) -> np.ndarray:
     """float32 (batch, length): 1 at each trail's last step."""
     places = steps.lengths[batch.users] - 1
     return (np.arange(batch.length) == places[:, None]).astype(np.float32)
