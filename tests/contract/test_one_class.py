@@ -64,7 +64,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
 
 
 def found(material: Material, model: Model, seed: int = 0) -> pa.Table:
-    ((_, fitted),) = fit_models(replace(material), [model], seed)
+    ((_, fitted),) = fit_models(replace(material), [model], seed, refit=True)
     return judge(fitted, material, model=model, seed=seed)
 
 
@@ -103,6 +103,6 @@ def test_bad_users_in_the_material_change_nothing_but_the_features(material: Mat
     mixed = replace(material, fold=replace(fold, training=both[0], validation=both[1]), given=material.featurizer)
     scores = []
     for given in (material, mixed):
-        ((_, fitted),) = fit_models(given, [model], 0)
-        scores.append(fitted.logits("all", material.test_views["all"]))
+        ((_, fitted),) = fit_models(given, [model], 0, refit=True)
+        scores.append(fitted.last.logits("all", material.test_views["all"]))
     np.testing.assert_array_equal(*scores)
