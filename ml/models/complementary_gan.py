@@ -33,7 +33,7 @@ class ComplementaryGan:
         rng = np.random.default_rng(seed)
         edge = self._fit_density(good, rng)
         deceiver = self._build_deceiver(edge)
-        self.detector.compile(keras.optimizers.Adam(LEARNING_RATE), _confident, jit_compile=False)
+        self.detector.compile(keras.optimizers.Adam(LEARNING_RATE), _confident)
         for _ in range(STEPS):
             real = good[rng.integers(0, len(good), BATCH)]
             made = self.generator.predict_on_batch(_noise(rng))
@@ -47,7 +47,7 @@ class ComplementaryGan:
 
     def _fit_density(self, good: np.ndarray, rng: np.random.Generator) -> float:
         """Returns the density's logit below which a region is thin."""
-        self.density.compile(keras.optimizers.Adam(LEARNING_RATE), _confident, jit_compile=False)
+        self.density.compile(keras.optimizers.Adam(LEARNING_RATE), _confident)
         for _ in range(DENSITY_STEPS):
             real = good[rng.integers(0, len(good), BATCH)]
             uniform = rng.uniform(-1, 1, real.shape).astype(np.float32)
@@ -67,7 +67,7 @@ class ComplementaryGan:
         alike = ops.mean(ops.square(ops.mean(features(real), axis=0) - ops.mean(seen, axis=0)))
         loss = pull_away + dense + alike + 0 * noise[:, :1]
         deceiver = keras.Model([noise, real], loss)
-        deceiver.compile(keras.optimizers.Adam(LEARNING_RATE), lambda _, given: ops.mean(given), jit_compile=False)
+        deceiver.compile(keras.optimizers.Adam(LEARNING_RATE), lambda _, given: ops.mean(given))
         return deceiver
 
 

@@ -37,7 +37,9 @@ class TrailAutoencoder:
         told = layers.Dense(numeric, name="told")(told)
         self.encoder = keras.Model(inputs, vector, name="trail_encoder")
         self.model = keras.Model(inputs, told, name="trail_autoencoder")
-        self.model.compile(keras.optimizers.Adam(LEARNING_RATE), "mean_squared_error", jit_compile=False)
+        # TensorFlow's own graphs do for any length, XLA's for one each; JAX has no others
+        jit = keras.backend.backend() == "jax"
+        self.model.compile(keras.optimizers.Adam(LEARNING_RATE), "mean_squared_error", jit_compile=jit)
 
     def fit(self, good: Steps, held: Steps, *, seed: int) -> None:
         """Until the error on the held trails, both of good users, has not fallen for PATIENCE epochs."""

@@ -1,8 +1,11 @@
 """Contenders that learn from good users alone: they find what is plainly different, and one seed gives one result."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +24,7 @@ from ml.comparison.slices import Slice
 from ml.sequences.sequences import Sequences
 from tests.trails import EXTRAS, START, in_lake_order, staggered_events, staggered_labels, write_lake
 
+ROOT = Path(__file__).parents[2]
 SPLIT = {"by": "time", "train_before": "2024-02-01", "test_from": "2024-02-01", "test_until": "2024-02-08"}
 GIVEN = {
     "history": {"start": "2024-01-01", "end": "2024-03-01"},
@@ -101,3 +105,30 @@ def test_a_seed_gives_the_same_scores_whether_or_not_others_also_learn_from_bad_
 def test_another_seed_gives_other_scores(material: Material, model: Model):
     first, other = (found(material, model, seed)["logit"].to_numpy() for seed in (0, 1))
     assert np.any(first != other)
+
+
+JAX = """
+import sys
+sys.modules["tensorflow"] = None
+import numpy as np
+from ml.models.complementary_gan import ComplementaryGan
+from ml.models.trail_autoencoder import TrailAutoencoder
+from tests.drawn_steps import drawn_steps
+steps = drawn_steps(40, 6).steps
+autoencoder = TrailAutoencoder(3, (5, 5))
+autoencoder.fit(steps, steps, seed=0)
+vectors = autoencoder.encode(steps)
+gan = ComplementaryGan(vectors.shape[1])
+gan.fit(vectors, seed=0)
+others = np.random.default_rng(0).uniform(-1, 1, vectors.shape).astype(np.float32)
+assert np.median(gan.scores(others)) > np.quantile(gan.scores(vectors), 0.9)
+print("learned")
+"""
+
+
+def test_the_complementary_gan_learns_without_tensorflow():
+    environment = {"KERAS_BACKEND": "jax", "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", JAX], cwd=ROOT, capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.stdout == "learned\n", done.stderr
