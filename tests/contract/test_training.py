@@ -140,6 +140,7 @@ def test_a_snapshot_survives_its_files_and_its_fingerprint_is_its_content(lake: 
     earlier = snap(lake, labels, tmp_path / "earlier", as_of=AS_OF - timedelta(hours=1))
     assert earlier.fingerprint != made.fingerprint
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == [
+        "item_record.parquet",
         "sequences.parquet",
         "snapshot.json",
         "users.parquet",
