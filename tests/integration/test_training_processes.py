@@ -72,7 +72,7 @@ def read_curves(bundle: Path) -> dict:
 
 def new_model(architecture: Architecture, bundle: Path) -> keras.Model:
     """For the bundle's features."""
-    featurizer = Featurizer.load(bundle / "featurizer.json")
+    featurizer = Featurizer.load(bundle)
     shape = {"numeric": len(featurizer.numeric_names), "vocabulary_sizes": featurizer.vocabulary_sizes}
     keras.utils.set_random_seed(SEED)
     return build_model(ModelConfig(**shape, architecture=architecture, width=CONFIG.width, dropout=CONFIG.dropout))
