@@ -22,7 +22,7 @@ def fit_start(folder: Path) -> dict[str, object]:
     """The curves, and the largest difference of a logit between the fitted model and its ONNX twin."""
     snapshot, model = Snapshot.load(folder / "snapshot"), load_keras(folder / "start.keras")
     sequences = both_ends(snapshot.slice("train"), snapshot.window)
-    featurizer = Featurizer.fit(sequences, extras=snapshot.extras, window=snapshot.window)
+    featurizer = Featurizer.fit(sequences, extras=snapshot.extras, window=snapshot.window, record=snapshot.record)
     training, validation = (
         targeted_steps(part, featurizer)
         for part in (sequences, both_ends(snapshot.slice("validation"), snapshot.window))
