@@ -80,7 +80,7 @@ def scores(start: Start, end: End, version: Version) -> None:
     interval, lake = Interval.parse(start, end), ScoreLake(settings().lake / "scores")
     plan = lake.read_plan(interval, version)
     bundle = settings().lake / "models" / plan.model_name / version
-    window = Featurizer.load(bundle / "featurizer.json").window
+    window = Featurizer.load(bundle).window
     suite = scores_suite(interval, users=plan.users, window=window)
     _validate(
         f"ds={interval.ds}_version={version}", [(suite, lake.read(interval, version).to_pandas())], version=version
