@@ -47,7 +47,7 @@ class ProbabilityCalibration:
     def probability(self, logits: np.ndarray) -> np.ndarray:
         """float64, of the same shape as the logits."""
         features = _features(np.asarray(logits, np.float64))
-        return _sigmoid(features @ np.array([self.rising, self.falling]) + self.level)
+        return sigmoid(features @ np.array([self.rising, self.falling]) + self.level)
 
     def save(self, path: Path) -> None:
         """Writes JSON."""
@@ -96,7 +96,7 @@ def _fit_level(logits: np.ndarray, labels: np.ndarray) -> ProbabilityCalibration
     wanted, low, high = labels.mean(), -50.0, 50.0
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if _sigmoid(logits + middle).mean() < wanted else (low, middle)
+        low, high = (middle, high) if sigmoid(logits + middle).mean() < wanted else (low, middle)
     return ProbabilityCalibration("platt", 1.0, 1.0, (low + high) / 2, len(labels), int(labels.sum()))
 
 
@@ -124,5 +124,6 @@ def _logistic(features: np.ndarray, labels: np.ndarray) -> tuple[float, ...]:
     return (*map(float, model.coef_[0]), float(model.intercept_[0]))
 
 
-def _sigmoid(values: np.ndarray) -> np.ndarray:
+def sigmoid(values: np.ndarray) -> np.ndarray:
+    """Of the same shape, without an overflow."""
     return np.exp(-np.logaddexp(0, -values))

@@ -63,16 +63,10 @@ def read_labels(start: Start, end: End) -> dict:
 @stage(app)
 def publish_labels(start: Start, end: End) -> dict:
     """Add an interval's staged and validated labels to the label table."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from ml.contracts.labels import LABEL_SCHEMA
     from ml.ingest.label_store import LabelStore
 
     interval, lake = Interval.parse(start, end), _lake()
-    files = lake.staged_partitions("labels", interval)
-    labels = pa.concat_tables([LABEL_SCHEMA.empty_table(), *(pq.read_table(f, schema=LABEL_SCHEMA) for f in files)])
-    added = LabelStore(settings().database_url).append(labels)
+    added = LabelStore(settings().database_url).append(lake.staged_labels(interval))
     staged = lake.publish("labels", interval)
     _record("labels", staged)
     return _counts(staged) | {"added": added}

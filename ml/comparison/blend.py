@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
+from ml.calibration.probability import sigmoid
 from ml.comparison.fitted import Asked, Fitted
 from ml.comparison.material import Material
 
@@ -42,7 +43,7 @@ def weigh(stacked: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         logits = stacked @ weights
-        missed = np.exp(-np.logaddexp(0, -logits)) - targets
+        missed = sigmoid(logits) - targets
         penalised = np.append(weights[:-1], 0.0)
         value = np.mean(np.logaddexp(0, logits) - targets * logits) + PENALTY * penalised @ penalised
         return value, stacked.T @ missed / len(targets) + 2 * PENALTY * penalised

@@ -15,7 +15,6 @@ from ml.comparison.judge import judge
 from ml.comparison.material import Material
 from ml.comparison.protocol import Model, Protocol
 from ml.comparison.questions import ask
-from ml.comparison.told import is_spoiled
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def _judge_models(
 
 def _deal_material(history: History, protocol: Protocol, folds: list[Fold]) -> Iterator[tuple[int, Material]]:
     """Every seed with every fold; a fold is the same for all seeds unless each is told other labels."""
-    if is_spoiled(protocol):
+    if protocol.spoils_labels:
         for seed in protocol.seeds:
             for fold in cut_folds(history, protocol, seed):
                 yield seed, _material(history, protocol, fold)

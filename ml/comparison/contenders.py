@@ -66,7 +66,7 @@ def fit_baseline(material: Material, seed: int) -> FittedBaseline:
 
 
 def _tables(views: dict[str, Asked]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    return {view: (asked.columns, asked.targets) for view, asked in views.items()}
+    return {view: asked.table for view, asked in views.items()}
 
 
 def fit_sequence_model(architecture: Architecture, material: Material, seed: int) -> FittedNetwork:

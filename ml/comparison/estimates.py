@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.comparison.judge import rows_of
 from ml.evaluation.metrics import (
     METRICS,
     Estimate,
@@ -54,11 +55,10 @@ class Figures:
 
 def measure(predictions: pa.Table, prefix: str, *, budget: int, seed: int) -> Figures:
     """predictions: PREDICTIONS. budget: users flagged a day."""
-    seen = predictions.filter(pc.equal(predictions["prefix"], prefix))
+    seen = rows_of(predictions, prefix=prefix)
     found: dict[str, list[Draws]] = {}
     for fold in pc.unique(seen["fold"]).to_pylist():
-        rows = seen.filter(pc.equal(seen["fold"], fold))
-        for model, draws in _measure_fold(rows, budget, np.random.default_rng(seed)):
+        for model, draws in _measure_fold(rows_of(seen, fold=fold), budget, np.random.default_rng(seed)):
             found.setdefault(model, []).append(draws)
     means = {
         model: {metric: np.mean([draws[metric] for draws in all_draws], axis=0) for metric in all_draws[0]}
@@ -72,7 +72,7 @@ def _measure_fold(rows: pa.Table, budget: int, rng: np.random.Generator) -> Iter
     pairs = rows.group_by(["model", "seed"], use_threads=False).aggregate([]).to_pylist()
     drawn = None
     for pair in pairs:
-        mine = rows.filter(pc.and_(pc.equal(rows["model"], pair["model"]), pc.equal(rows["seed"], pair["seed"])))
+        mine = rows_of(rows, **pair)
         drawn = drawn or _draw_users(mine, rng)
         blocks = [_measure_rows(mine, weights, budget) for weights in drawn.blocks()]
         yield pair["model"], {metric: np.concatenate([block[metric] for block in blocks]) for metric in blocks[0]}

@@ -26,6 +26,11 @@ class Asked:
     named: pa.Table
 
     @property
+    def table(self) -> tuple[np.ndarray, np.ndarray]:
+        """columns and targets."""
+        return self.columns, self.targets
+
+    @property
     def targets(self) -> np.ndarray:
         """int8 (asked,)."""
         return self.named["target"].to_numpy()

@@ -3,8 +3,6 @@
 The counterfeits decide when training stops, which settings are taken and how a blend is weighed, too: no label does.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import pyarrow as pa
 
@@ -20,16 +18,13 @@ def forge(material: Material, seed: int) -> Material:
     training, validation = (
         _forge(part, material.window, rng) for part in (material.fold.training, material.fold.validation)
     )
-    fold = replace(material.fold, training=training, validation=validation)
-    return replace(material, fold=fold, given=material.featurizer)
+    return material.learning_from(training=training, validation=validation)
 
 
 def keep_good(material: Material) -> Material:
     """The same good users with the same features, and nobody else to learn from."""
     training, validation = (part.keep(part.labels == 0) for part in (material.fold.training, material.fold.validation))
-    return replace(
-        material, fold=replace(material.fold, training=training, validation=validation), given=material.featurizer
-    )
+    return material.learning_from(training=training, validation=validation)
 
 
 def _forge(known: Slice, window: int, rng: np.random.Generator) -> Slice:

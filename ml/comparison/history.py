@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ml.comparison.protocol import Protocol, moment
 from ml.contracts.events import TIME, Kind
 from ml.contracts.intervals import Interval
-from ml.contracts.labels import LABEL_SCHEMA
 from ml.datasets.descriptor import Descriptor
 from ml.ingest.ingest import publish_events, stage_events, stage_labels
 from ml.ingest.lake import EventLake
@@ -46,14 +44,10 @@ def read_history(descriptor: Descriptor, protocol: Protocol, folder: Path) -> Hi
     stage_events(descriptor, days, lake)
     publish_events(days, lake)
     stage_labels(descriptor, days, lake)
-    files = lake.staged_partitions("labels", days)
-    labels = pa.concat_tables(
-        [LABEL_SCHEMA.empty_table(), *(pq.read_table(file, schema=LABEL_SCHEMA) for file in files)]
-    )
     return History(
         name=descriptor.name,
         events=folder / "events",
-        labels=labels,
+        labels=lake.staged_labels(days),
         extras=descriptor.extras,
         label_delay=timedelta(days=descriptor.label_delay_days),
         end=days.end,

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from sklearn.metrics import precision_recall_curve
 
 from ml.calibration.good_users import GoodScores
-from ml.calibration.probability import NothingToCalibrate, fit_probability
+from ml.calibration.probability import NothingToCalibrate, fit_probability, sigmoid
 from ml.comparison.fitted import Trained
 from ml.comparison.material import Material
 from ml.sequences.moments import DAY
@@ -30,6 +31,13 @@ PREDICTIONS = pa.schema(
         pa.field("flagged", pa.bool_(), nullable=False),
     ]
 )
+
+
+def rows_of(predictions: pa.Table, **values: object) -> pa.Table:
+    """The rows whose columns have these values."""
+    for name, value in values.items():
+        predictions = predictions.filter(pc.equal(predictions[name], value))
+    return predictions
 
 
 def judge(trained: Trained, material: Material, *, model: str, seed: int) -> pa.Table:
@@ -66,7 +74,7 @@ def _calibration(logits: np.ndarray, targets: np.ndarray) -> Callable[[np.ndarra
     try:
         return fit_probability(logits, targets).probability
     except NothingToCalibrate:
-        return lambda given: np.exp(-np.logaddexp(0, -given))
+        return sigmoid
 
 
 def best_threshold(probability: np.ndarray, targets: np.ndarray) -> float:

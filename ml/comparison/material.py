@@ -41,7 +41,11 @@ class Material:
     @cached_property
     def whole(self) -> "Material":
         """The same features, with the validation users to learn from as well."""
-        return replace(self, fold=replace(self.fold, training=self.fold.whole), given=self.featurizer)
+        return self.learning_from(training=self.fold.whole)
+
+    def learning_from(self, **slices: Slice | EventSlice) -> "Material":
+        """The same features, with other slices (`training`, `validation`) of the fold."""
+        return replace(self, fold=replace(self.fold, **slices), given=self.featurizer)
 
     @cached_property
     def training(self) -> TargetedSteps:

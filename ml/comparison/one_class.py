@@ -36,7 +36,7 @@ def fit_isolation_forest(material: Material, seed: int) -> FittedForests:
     """Its settings are those that tell good users from counterfeits best."""
     training = {view: asked.columns for view, asked in keep_good(material).training_views.items()}
     forged = forge(material, seed).validation_views
-    validation = {view: (asked.columns, asked.targets) for view, asked in forged.items()}
+    validation = {view: asked.table for view, asked in forged.items()}
     return FittedForests(Forests.fit(training, validation, seed=seed))
 
 

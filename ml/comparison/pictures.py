@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-BINS = 10
+from ml.comparison.judge import rows_of
+from ml.evaluation.metrics import reliability
+
 COLOURS = plt.colormaps["tab10"].colors
 NAMES = {"roc_auc": "ROC AUC", "average_precision": "average precision"}
 
@@ -47,20 +49,20 @@ def draw_scores(scores: list[dict]) -> str:
 
 def draw_curves(predictions: pa.Table, prefix: str) -> str:
     """ROC, precision and recall, and reliability of one view, each model's first seed, all folds."""
-    seen = predictions.filter(pc.equal(predictions["prefix"], prefix))
-    seen = seen.filter(pc.equal(seen["seed"], seen["seed"][0]))
+    seen = rows_of(predictions, prefix=prefix)
+    seen = rows_of(seen, seed=seen["seed"][0])
     models = pc.unique(seen["model"]).to_pylist()
 
     def draw(axes: np.ndarray) -> None:
         for index, model in enumerate(models):
-            rows = seen.filter(pc.equal(seen["model"], model))
+            rows = rows_of(seen, model=model)
             targets, probability = rows["target"].to_numpy(), rows["probability"].to_numpy()
             style = {"color": COLOURS[index % 10], "lw": 1.2, "label": model}
             false_positive, true_positive, _ = roc_curve(targets, rows["logit"].to_numpy())
             axes[0].plot(false_positive, true_positive, **style)
             precision, recall, _ = precision_recall_curve(targets, rows["logit"].to_numpy())
             axes[1].plot(recall, precision, **style)
-            axes[2].plot(*_reliability(probability, targets), "o-", ms=3, **style)
+            axes[2].plot(*reliability(probability, targets), "o-", ms=3, **style)
         _label(axes, prefix)
 
     return _svg(draw, columns=3)
@@ -74,11 +76,6 @@ def _label(axes: np.ndarray, prefix: str) -> None:
     axes[2].plot([0, 1], [0, 1], color="0.8", zorder=0)
     axes[2].set(xlabel="stated probability", ylabel="observed share", title="Reliability")
     axes[0].legend(frameon=False, fontsize=8)
-
-
-def _reliability(probability: np.ndarray, targets: np.ndarray) -> tuple[list[float], list[float]]:
-    parts = [part for part in np.array_split(np.argsort(probability), BINS) if len(part)]
-    return [probability[part].mean() for part in parts], [targets[part].mean() for part in parts]
 
 
 def _svg(draw: Callable[[np.ndarray], None], *, columns: int) -> str:

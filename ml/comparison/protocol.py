@@ -5,10 +5,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from ml.datasets.columns import Name, Strict
-from ml.datasets.yaml_lines import YamlInvalid, read_yaml, tell_problems
+from ml.datasets.yaml_lines import load_validated
 from ml.errors import ExitCode, TrailguardError
 
 SHIPPED = Path(__file__).parent / "protocols"
@@ -52,7 +52,7 @@ def _default_models(given: dict[str, object]) -> tuple[Model, ...]:
     return (Model.LIGHTGBM, Model.FUSION)
 
 
-class History(Strict):
+class Period(Strict):
     """The days of the dataset that exist for the comparison, [start, end)."""
 
     start: date
@@ -119,7 +119,7 @@ class Protocol(Strict):
     budget: users flagged a day, for precision at a budget.
     """
 
-    history: History
+    history: Period
     split: Annotated[TimeSplit | UserSplit | PrequentialSplit, Field(discriminator="by")]
     predict: Literal["users", "events"] = "users"
     users: Literal["matured", "labelled"] = "matured"
@@ -144,6 +144,11 @@ class Protocol(Strict):
     budget: Annotated[int, Field(ge=1)] = 20
 
     @property
+    def spoils_labels(self) -> bool:
+        """Whether training is told few labels or wrong ones."""
+        return self.label_share < 1 or self.flipped_labels > 0
+
+    @property
     def baseline(self) -> Model:
         """What every other model is compared to, on the same users and columns."""
         return Model.ISOLATION_FOREST if self.learn_from == "good" else Model.LIGHTGBM
@@ -160,8 +165,7 @@ class Protocol(Strict):
 
     @model_validator(mode="after")
     def labelled_users(self) -> Self:
-        spoiled = self.label_share < 1 or self.flipped_labels > 0
-        if spoiled and (self.users != "labelled" or self.predict == "events"):
+        if self.spoils_labels and (self.users != "labelled" or self.predict == "events"):
             raise ValueError("label_share and flipped_labels are for users: labelled")
         if self.predict == "events" and not set(PRETRAINED).isdisjoint(self.models):
             raise ValueError(f"{', '.join(PRETRAINED)} are for users, not for events")
@@ -179,14 +183,7 @@ class Protocol(Strict):
 def load_protocol(reference: str | Path) -> Protocol:
     """Reads a protocol by its shipped name or its path. Raises ProtocolInvalid naming file, line and column."""
     shipped = SHIPPED / f"{reference}.yaml"
-    path = shipped if shipped.is_file() else Path(reference)
-    try:
-        document = read_yaml(path)
-        return Protocol.model_validate(document.value)
-    except YamlInvalid as error:
-        raise ProtocolInvalid(where=error.where, problem=error.problem) from None
-    except ValidationError as error:
-        raise ProtocolInvalid(**tell_problems(document, error)) from None
+    return load_validated(shipped if shipped.is_file() else Path(reference), Protocol, ProtocolInvalid)
 
 
 def moment(day: date) -> datetime:

@@ -1,10 +1,10 @@
 """The report of a comparison: report.json for programs, report.html for people, predictions.parquet to look deeper."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from sklearn.metrics import classification_report
 
@@ -13,6 +13,7 @@ from ml.comparison.compare import Outcome
 from ml.comparison.conclusions import Conclusions, Taken, conclude
 from ml.comparison.estimates import Figures, measure, told
 from ml.comparison.history import History
+from ml.comparison.judge import rows_of
 from ml.comparison.page import write_page
 from ml.comparison.protocol import Protocol
 from ml.comparison.questions import ask
@@ -26,7 +27,7 @@ def write_report(out: Path, history: History, protocol: Protocol, outcome: Outco
     prefixes = ask(protocol).views
     figures = [measure(outcome.predictions, prefix, budget=protocol.budget, seed=SEED) for prefix in prefixes]
     taken = [one for prefix in prefixes for one in _judge_controls(outcome, protocol, prefix)]
-    test = _total(fold.test.counts() for fold in outcome.folds)
+    test = sum((Counter(fold.test.counts()) for fold in outcome.folds), Counter())
     concluded = conclude(figures, taken, controlled=protocol.controls, test=test)
     report = _tell(history, protocol, outcome, figures, taken, concluded)
     with new_file(out / "predictions.parquet") as unfinished:
@@ -56,16 +57,19 @@ def _tell(
         "scores": [score for one in figures for score in one.scores()],
         "differences": [row for one in figures for row in _differences(one)],
         "controls": [
-            {"control": one.control, "prefix": one.prefix, "as_good": one.as_good, **_named("roc_auc", one)}
+            {
+                "control": one.control,
+                "prefix": one.prefix,
+                "as_good": one.as_good,
+                "metric": "roc_auc",
+                **told(one.scored),
+                "model_minus_control": told(one.lost),
+            }
             for one in taken
         ],
         "classification": list(_classify(outcome.predictions)),
         "kinds": list(_find_kinds(outcome.predictions)),
     }
-
-
-def _named(metric: str, one: Taken) -> dict[str, object]:
-    return {"metric": metric, **told(one.scored), "model_minus_control": told(one.lost)}
 
 
 def _differences(one: Figures) -> Iterator[dict[str, object]]:
@@ -80,9 +84,8 @@ def _judge_controls(outcome: Outcome, protocol: Protocol, prefix: str) -> Iterat
     """Beside the same model with the same seed."""
     if outcome.controls is None:
         return
-    whole = outcome.predictions
-    same = pc.and_(pc.equal(whole["model"], protocol.controls), pc.equal(whole["seed"], protocol.seeds[0]))
-    both = pa.concat_tables([whole.filter(same), outcome.controls])
+    same = rows_of(outcome.predictions, model=protocol.controls, seed=protocol.seeds[0])
+    both = pa.concat_tables([same, outcome.controls])
     figures = measure(both, prefix, budget=protocol.budget, seed=SEED)
     for control in figures.draws:
         if control != protocol.controls:
@@ -93,8 +96,7 @@ def _judge_controls(outcome: Outcome, protocol: Protocol, prefix: str) -> Iterat
 def _classify(predictions: pa.Table) -> Iterator[dict[str, object]]:
     """scikit-learn's classification report at the chosen thresholds; seeds and folds together."""
     for key in predictions.group_by(["model", "prefix"], use_threads=False).aggregate([]).to_pylist():
-        mine = pc.and_(pc.equal(predictions["model"], key["model"]), pc.equal(predictions["prefix"], key["prefix"]))
-        rows = predictions.filter(mine)
+        rows = rows_of(predictions, **key)
         targets, flagged = rows["target"].to_numpy(), rows["flagged"].to_numpy().astype(int)
         found = classification_report(
             targets, flagged, labels=[0, 1], target_names=["good", "anomalous"], output_dict=True, zero_division=0.0
@@ -104,15 +106,8 @@ def _classify(predictions: pa.Table) -> Iterator[dict[str, object]]:
 
 def _find_kinds(predictions: pa.Table) -> Iterator[dict[str, object]]:
     """The share of each kind that is flagged at the chosen thresholds; seeds and folds together."""
-    bad = predictions.filter(pc.equal(predictions["target"], 1))
+    bad = rows_of(predictions, target=1)
     keys = ["model", "prefix", "kind"]
     counted = bad.append_column("found", bad["flagged"].cast(pa.int64())).group_by(keys, use_threads=False)
     for row in counted.aggregate([("found", "mean"), ("found", "count")]).to_pylist():
         yield {**{key: row[key] for key in keys}, "judged": row["found_count"], "found": row["found_mean"]}
-
-
-def _total(counts: Iterator[dict[str, int]]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for one in counts:
-        total = {name: total.get(name, 0) + value for name, value in one.items()}
-    return total

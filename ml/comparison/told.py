@@ -15,7 +15,7 @@ FLIPPED = "flipped"  # the kind of a label that was made bad
 
 def tell(history: History, protocol: Protocol, seed: int) -> History:
     """The history with the labels that the protocol leaves, drawn by user: another seed draws other users."""
-    if not is_spoiled(protocol):
+    if not protocol.spoils_labels:
         return history
     users, user = np.unique(history.labels["user_id"].to_numpy(zero_copy_only=False), return_inverse=True)
     rng = np.random.default_rng(seed)
@@ -23,10 +23,6 @@ def tell(history: History, protocol: Protocol, seed: int) -> History:
     flipped = rng.random(len(users)) < protocol.flipped_labels
     labels = history.labels.filter(pa.array(kept[user]))
     return replace(history, labels=_flip(labels, flipped[user][kept[user]]))
-
-
-def is_spoiled(protocol: Protocol) -> bool:
-    return protocol.label_share < 1 or protocol.flipped_labels > 0
 
 
 def _flip(labels: pa.Table, rows: np.ndarray) -> pa.Table:

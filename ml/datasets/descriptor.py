@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import pyarrow as pa
-from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from ml.contracts.events import EVENT_SCHEMA, Kind, event_schema
 from ml.datasets.columns import (
@@ -20,7 +20,7 @@ from ml.datasets.columns import (
     Verdict,
 )
 from ml.datasets.file_pattern import FilePattern
-from ml.datasets.yaml_lines import YamlInvalid, read_yaml, tell_problems
+from ml.datasets.yaml_lines import load_validated
 from ml.errors import ExitCode, TrailguardError
 
 SHIPPED = Path(__file__).parent
@@ -173,11 +173,5 @@ def load_descriptor(reference: str | Path, folder: Path | None = None) -> Descri
 
 
 def _load(path: Path, folder: Path | None) -> Descriptor:
-    try:
-        document = read_yaml(path)
-        declaration = Declaration.model_validate(document.value)
-    except YamlInvalid as error:
-        raise DescriptorInvalid(where=error.where, problem=error.problem) from None
-    except ValidationError as error:
-        raise DescriptorInvalid(**tell_problems(document, error)) from None
+    declaration = load_validated(path, Declaration, DescriptorInvalid)
     return Descriptor.model_construct(**dict(declaration), path=path, folder=folder)

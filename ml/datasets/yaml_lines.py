@@ -8,13 +8,15 @@ an alias can make a small file expand without bound.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ml.errors import ExitCode, TrailguardError
 
 _TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp"))
+Validated = TypeVar("Validated", bound=BaseModel)
 MAX_DEPTH = 20  # the parser's time grows with the square of it
 _NULL = "tag:yaml.org,2002:null"
 
@@ -68,7 +70,18 @@ def read_yaml(path: Path) -> LocatedYaml:
     return LocatedYaml(path, _plain(path, root), root)
 
 
-def tell_problems(document: LocatedYaml, error: ValidationError) -> dict[str, str]:
+def load_validated(path: Path, model: type[Validated], refusal: type[TrailguardError]) -> Validated:
+    """The file's document as a model. Raises the refusal, with where, problem and, of a value, its key."""
+    try:
+        document = read_yaml(path)
+        return model.model_validate(document.value)
+    except YamlInvalid as error:
+        raise refusal(where=error.where, problem=error.problem) from None
+    except ValidationError as error:
+        raise refusal(**_tell_problems(document, error)) from None
+
+
+def _tell_problems(document: LocatedYaml, error: ValidationError) -> dict[str, str]:
     """where, key and problem of the first thing wrong, and the others in one line, for an error's facts."""
     problems = []
     for item in error.errors(include_url=False):

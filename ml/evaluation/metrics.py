@@ -131,6 +131,16 @@ def estimate(drawn: np.ndarray) -> Estimate:
     return Estimate(float(drawn[0]), float(low), float(high))
 
 
+def reliability(probability: np.ndarray, labels: np.ndarray, bins: int = 10) -> tuple[list[float], list[float]]:
+    """Stated probability and observed share in bins of equally many users. probability, labels: (users,)."""
+    parts = _equal_parts(probability, bins)
+    return [probability[part].mean() for part in parts], [labels[part].mean() for part in parts]
+
+
+def _equal_parts(probability: np.ndarray, bins: int) -> list[np.ndarray]:
+    return np.array_split(np.argsort(probability), min(bins, len(probability)))
+
+
 def expected_calibration_error(
     probability: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None, bins: int = 10
 ) -> np.ndarray:
@@ -139,6 +149,6 @@ def expected_calibration_error(
     probability, labels: (users,). weights: (rounds, users), times drawn; absent, each once.
     """
     drawn = np.ones((1, len(labels))) if weights is None else weights
-    parts = np.array_split(np.argsort(probability), min(bins, len(labels)))
+    parts = _equal_parts(probability, bins)
     distances = [np.abs(drawn[:, part] @ (probability - labels)[part]) for part in parts]
     return np.sum(distances, axis=0) / drawn.sum(axis=1)

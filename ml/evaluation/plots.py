@@ -11,7 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-BINS = 10
+from ml.evaluation.metrics import reliability
+
 INK = ("#1f5fa8", "#c2571a")
 
 
@@ -68,11 +69,8 @@ def _precision_recall(
 
 
 def _reliability(axes: Axes, probability: np.ndarray, targets: np.ndarray) -> None:
-    parts = np.array_split(np.argsort(probability), BINS)
-    stated = [probability[part].mean() for part in parts if len(part)]
-    observed = [targets[part].mean() for part in parts if len(part)]
     axes.plot([0, 1], [0, 1], color="0.8", zorder=0)
-    axes.plot(stated, observed, "o-", color=INK[0])
+    axes.plot(*reliability(probability, targets), "o-", color=INK[0])
     axes.set(xlabel="stated probability", ylabel="observed share", title="Reliability, test slice")
 
 

@@ -10,7 +10,11 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from ml.contracts.intervals import Interval
+from ml.contracts.labels import LABEL_SCHEMA
 from ml.contracts.lake import PART, part
 from ml.errors import InputAbsent
 from ml.ingest.accounting import Accounting, Staged
@@ -67,6 +71,13 @@ class EventLake:
     def staged_partitions(self, stream: Stream, interval: Interval) -> list[Path]:
         """The staged files, oldest first."""
         return sorted(self.staging(stream, interval).glob(f"ds=*/{PART}"))
+
+    def staged_labels(self, interval: Interval) -> pa.Table:
+        """LABEL_SCHEMA, oldest first."""
+        files = self.staged_partitions("labels", interval)
+        return pa.concat_tables(
+            [LABEL_SCHEMA.empty_table(), *(pq.read_table(file, schema=LABEL_SCHEMA) for file in files)]
+        )
 
     @contextmanager
     def new_staging(self, stream: Stream, interval: Interval) -> Iterator[Path]:

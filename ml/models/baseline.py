@@ -115,7 +115,7 @@ def _columns(
     steps: Steps, rows: np.ndarray, others: list[tuple[np.ndarray, np.ndarray]], featurizer: Featurizer
 ) -> np.ndarray:
     """others: rows of other steps, and whether there is such a step."""
-    single = [index for index, name in enumerate(featurizer.numeric_names) if name in featurizer.single_event_names]
+    single = featurizer.single_event_columns
     columns = [steps.numeric[rows], steps.categorical[rows]]
     for other, present in others:
         there = np.where(present, other, 0)

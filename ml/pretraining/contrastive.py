@@ -65,8 +65,7 @@ class ContrastivePretext:
         if min(len(self.users), len(self.judged)) < 2:
             raise TooFewTrails(training=len(self.users), held_out=len(self.judged), steps_each=SHORTEST)
         self.at_once = min(config.users_per_step, len(self.users))
-        single = set(featurizer.single_event_names)
-        self.aggregates = np.array([name not in single for name in featurizer.numeric_names])
+        self.aggregates = np.delete(np.arange(len(featurizer.numeric_names)), featurizer.single_event_columns)
         self.model, self.loss = _embed(backbone), SoftmaxLoss()
 
     def __len__(self) -> int:
@@ -101,7 +100,7 @@ class ContrastivePretext:
         offsets = np.append(0, np.cumsum(lengths))
         rows = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
         numeric = steps.numeric[rows]
-        numeric[np.ix_(np.arange(len(rows)) >= offsets[len(users)], self.aggregates)] = 0.0
+        numeric[offsets[len(users)] :, self.aggregates] = 0.0
         slices = Steps(numeric, steps.categorical[rows], offsets)
         longest = int(padded_lengths(steps.lengths[users]).max())
         inputs = pad(slices, Batch(np.arange(len(twice)), longest)) | {"last": (lengths - 1).astype(np.int32)}

@@ -87,8 +87,7 @@ class EventPretext:
         for steps in (training, held_out):
             if steps.lengths.max(initial=0) < 2:
                 raise TooFewTrails(training=len(training.lengths), held_out=len(held_out.lengths))
-        single = set(featurizer.single_event_names)
-        self.numbers = [index for index, name in enumerate(featurizer.numeric_names) if name in single]
+        self.numbers = featurizer.single_event_columns
         self.loss = EventLoss(len(self.numbers), shape.vocabulary_sizes)
         self.model = _ask(backbone, len(self.numbers) + sum(shape.vocabulary_sizes))
         self.opened = OpenedDays(featurizer)

@@ -94,6 +94,12 @@ class Featurizer:
         return [name for name in self.numeric_names if name in SINGLE_EVENT or name in self.extras or name == "amount"]
 
     @property
+    def single_event_columns(self) -> np.ndarray:
+        """int64 (columns,): where they stand in Steps.numeric."""
+        single = set(self.single_event_names)
+        return np.flatnonzero([name in single for name in self.numeric_names])
+
+    @property
     def vocabulary_sizes(self) -> tuple[int, ...]:
         """Codes of each categorical column, padding and unknown included."""
         known = [len(values) + 2 for values in self.vocabularies.values()]

@@ -1,6 +1,7 @@
 """The record of items: an item that many anomalous users touched is itself evidence against the next one who does."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -48,15 +49,20 @@ class ItemRecord:
         """int64 (events,)."""
         if self.evidence.num_rows == 0:
             return np.zeros(len(items), np.int64)
-        encoded = self.evidence["item_id"].combine_chunks().dictionary_encode()
-        item = pc.fill_null(pc.index_in(items, value_set=encoded.dictionary), -1).to_numpy().astype(np.int64)
-        known = _seconds(self.evidence["known_at"])
-        begin, span = known.min(), known.max() - known.min() + 2
+        known, begin, span, line = self._line
+        item = pc.fill_null(pc.index_in(items, value_set=known), -1).to_numpy().astype(np.int64)
         clock = np.clip(_seconds(times) - begin, 0, span - 1)
-        # one ascending line of numbers: each item's evidence in the order of time, one item after another
-        line = encoded.indices.to_numpy().astype(np.int64) * span + (known - begin)
         counts = np.searchsorted(line, item * span + clock) - np.searchsorted(line, item * span)
         return np.where(item < 0, 0, counts)
+
+    @cached_property
+    def _line(self) -> tuple[pa.Array, int, int, np.ndarray]:
+        """The items, the first second and how many there are, and one ascending line of numbers, int64 (evidence,):
+        each item's evidence in the order of time, one item after another."""
+        encoded = self.evidence["item_id"].combine_chunks().dictionary_encode()
+        known = _seconds(self.evidence["known_at"])
+        begin, span = int(known.min()), int(known.max() - known.min()) + 2
+        return encoded.dictionary, begin, span, encoded.indices.to_numpy().astype(np.int64) * span + (known - begin)
 
     def save(self, folder: Path) -> None:
         """Writes FILE."""

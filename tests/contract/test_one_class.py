@@ -1,11 +1,8 @@
 """Contenders that learn from good users alone: they find what is plainly different, and one seed gives one result."""
 
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -23,8 +20,8 @@ from ml.comparison.questions import ask
 from ml.comparison.slices import Slice
 from ml.sequences.sequences import Sequences
 from tests.trails import EXTRAS, START, in_lake_order, staggered_events, staggered_labels, write_lake
+from tests.without_tensorflow import run_without_tensorflow
 
-ROOT = Path(__file__).parents[2]
 SPLIT = {"by": "time", "train_before": "2024-02-01", "test_from": "2024-02-01", "test_until": "2024-02-08"}
 GIVEN = {
     "history": {"start": "2024-01-01", "end": "2024-03-01"},
@@ -108,8 +105,6 @@ def test_another_seed_gives_other_scores(material: Material, model: Model):
 
 
 JAX = """
-import sys
-sys.modules["tensorflow"] = None
 import numpy as np
 from ml.models.complementary_gan import ComplementaryGan
 from ml.models.trail_autoencoder import TrailAutoencoder
@@ -127,8 +122,5 @@ print("learned")
 
 
 def test_the_complementary_gan_learns_without_tensorflow():
-    environment = {"KERAS_BACKEND": "jax", "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", JAX], cwd=ROOT, capture_output=True, text=True, env=environment, check=False
-    )
+    done = run_without_tensorflow(JAX)
     assert done.stdout == "learned\n", done.stderr

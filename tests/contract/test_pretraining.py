@@ -1,7 +1,5 @@
 """Every architecture's backbone learns every objective without a label, and its files give it back."""
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,8 +20,8 @@ from ml.sequences.features import PADDING, Steps
 from ml.training.checkpoint import Checkpoint
 from ml.training.config import TrainingConfig
 from tests.turning_trails import FEATURIZER, turning_trails
+from tests.without_tensorflow import run_without_tensorflow
 
-ROOT = Path(__file__).parents[2]
 CONFIG = TrainingConfig(
     width=8, heads=2, epochs=4, patience=4, users_per_step=32, learning_rate=2e-2, averaging=0.8, dropout=0.1
 )
@@ -192,8 +190,6 @@ def test_a_backbone_of_another_shape_or_of_other_inputs_is_refused(made: Backbon
 
 
 JAX = """
-import sys
-sys.modules["tensorflow"] = None
 from tests.contract import test_pretraining as here
 for objective in here.Objective:
     _, curves = here.pretrain(here.TRAINING, here.HELD_OUT, here.FEATURIZER, here.CONFIG, objective, 0)
@@ -203,8 +199,5 @@ print("learned")
 
 
 def test_every_objective_is_learned_without_tensorflow():
-    environment = {"KERAS_BACKEND": "jax", "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", JAX], cwd=ROOT, capture_output=True, text=True, env=environment, check=False
-    )
+    done = run_without_tensorflow(JAX)
     assert done.stdout == "learned\n", done.stderr

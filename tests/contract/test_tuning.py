@@ -1,7 +1,5 @@
 """Fine-tuning starts from the backbone it is given, moves what its mode says, and leaves an ordinary model."""
 
-import subprocess
-import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,8 +21,8 @@ from ml.training.train import BackboneNeeded, fit_network
 from ml.training.trainer import build_trainer, choose_pack, in_precision
 from ml.training.tuning import Tuning
 from tests.drawn_steps import drawn_steps, featurizer_of, small_model
+from tests.without_tensorflow import run_without_tensorflow
 
-ROOT = Path(__file__).parents[2]
 WINDOW, RANK, SEED = 20, 2, 7
 FEATURIZER = replace(featurizer_of(WINDOW), vocabularies={"event_type": ["a", "b", "c"], "channel": ["d", "e", "f"]})
 DATA = drawn_steps(60, WINDOW)
@@ -170,8 +168,6 @@ def test_only_what_was_pre_trained_can_be_tuned_in_part(tuning: Tuning):
 
 
 JAX = """
-import sys
-sys.modules["tensorflow"] = None
 from tests.contract import test_tuning as here
 found = here.changes(*here.tune(here.config_of(here.Architecture.GRU, here.Tuning.LORA)))
 print({int(here.np.linalg.matrix_rank(change, tol=1e-5)) for change in found.values() if change.ndim == 2})
@@ -179,8 +175,5 @@ print({int(here.np.linalg.matrix_rank(change, tol=1e-5)) for change in found.val
 
 
 def test_adapters_are_learned_without_tensorflow():
-    environment = {"KERAS_BACKEND": "jax", "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", JAX], cwd=ROOT, capture_output=True, text=True, env=environment, check=False
-    )
+    done = run_without_tensorflow(JAX)
     assert done.stdout == f"{ {0, RANK} }\n", done.stderr  # embeddings stay
