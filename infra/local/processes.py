@@ -73,12 +73,21 @@ def marked(mark: str) -> list[psutil.Process]:
 
 def stop(mark: str, grace: float = 15) -> None:
     """Asks every marked process to end, and kills those, and their late children, that have not after `grace` s."""
-    _signal(marked(mark), "terminate")
+    asked = set(marked(mark))
+    _signal(asked, "terminate")
     deadline = time.monotonic() + grace
-    while remaining := marked(mark):
+    # one that is ending loses its environment, and the mark with it, before it is gone
+    while remaining := {*filter(_lives, asked), *marked(mark)}:
+        asked |= remaining
         if time.monotonic() > deadline:
             _signal(remaining, "kill")
         time.sleep(0.1)
+
+
+def _lives(process: psutil.Process) -> bool:
+    with suppress(*GONE):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _signal(processes: Iterable[psutil.Process], verb: str) -> None:

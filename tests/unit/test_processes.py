@@ -17,6 +17,13 @@ RUNAWAY = (
     "import subprocess, sys; subprocess.Popen([sys.executable, '-c', {!r}], start_new_session=True); print('ready')"
 )
 
+# as any process does in the last moments of its life, it has no environment left that could tell whose it is
+UNMARKED = (
+    "import os, signal, sys, time; "
+    "end = lambda *_: os.execve(sys.executable, [sys.executable, '-c', 'import time; time.sleep(1)'], {}); "
+    "signal.signal(signal.SIGTERM, end); print('ready', flush=True); time.sleep(60)"
+)
+
 
 def python(code: str, mark: str, log: Path) -> subprocess.Popen:
     child = start([sys.executable, "-c", code], mark, {"PYTHONPATH": os.getcwd()}, log)
@@ -39,6 +46,12 @@ def test_a_process_that_ignores_the_request_to_end_is_killed(tmp_path, mark):
     stop(mark, grace=0.2)
     assert child.wait() == -signal.SIGKILL
     assert marked(mark) == []
+
+
+def test_a_process_that_is_ending_is_waited_for_after_it_lost_its_mark(tmp_path, mark):
+    child = python(UNMARKED, mark, tmp_path / "log")
+    stop(mark)
+    assert child.poll() == 0
 
 
 def test_a_grandchild_that_left_its_family_is_found_and_stopped(tmp_path, mark):
