@@ -39,7 +39,7 @@ def small_model(architecture: Architecture = Architecture.GRU, *, layers: int = 
     """The same weights each time, biases included."""
     keras.utils.set_random_seed(0)
     shape = {"architecture": architecture, "width": 8, "layers": layers, "heads": 2, "dropout": dropout}
-    model = build_model(ModelConfig(numeric=3, vocabulary_sizes=(5, 5), **shape))
+    model = build_model(ModelConfig(numeric=3, vocabulary_sizes=(5, 5), encoded=(0, 2), **shape))
     rng = np.random.default_rng(2)
     model.set_weights([weight + 0.1 * rng.normal(size=weight.shape) for weight in model.get_weights()])
     return model

@@ -1,5 +1,6 @@
 """What a sequence model is built from, as data."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
@@ -34,6 +35,7 @@ class ModelConfig:
     width: units of the step network and of each layer.
     layers: recurrent layers, or the Transformer's blocks.
     heads: attention heads of each block; a recurrent layer has none. Raises WidthNotDivisible.
+    encoded: the numeric inputs, by their places, that a fusion encodes piece by piece.
     dropout: share of a step's units that training drops, before the first layer and after each.
     """
 
@@ -44,6 +46,7 @@ class ModelConfig:
     layers: int = 1
     heads: int = 4
     dropout: float = 0.2
+    encoded: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if Architecture(self.architecture) is Architecture.TRANSFORMER and self.width % (2 * self.heads):
@@ -51,3 +54,8 @@ class ModelConfig:
 
     def to_dict(self) -> dict[str, object]:
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, shape: Mapping[str, object]) -> "ModelConfig":
+        """What `to_dict` gave, also after it has been JSON, which knows no tuples."""
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in shape.items()})

@@ -74,7 +74,8 @@ class Graph:
     def _encode(self, layer: PiecewiseLinear, numeric: str) -> str:
         """See PiecewiseLinear."""
         begins, slopes = (keras.ops.convert_to_numpy(weight) for weight in layer.weights)
-        apart = self.add("Unsqueeze", [numeric, self.constant([-1])])
+        chosen = self.add("Gather", [numeric, self.constant(layer.columns)], axis=-1)
+        apart = self.add("Unsqueeze", [chosen, self.constant([-1])])
         come = self.add("Mul", [self.add("Sub", [apart, self.constant(begins)]), self.constant(slopes)])
         clipped = self.add("Clip", [come, self.constant(np.float32(0)), self.constant(np.float32(1))])
         return self.add("Reshape", [clipped, self.constant([0, 0, begins.size])])

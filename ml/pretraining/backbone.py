@@ -82,8 +82,7 @@ class Backbone:
         if not (folder / FACTS).exists():
             raise InputAbsent(backbone=folder)
         facts = json.loads((folder / FACTS).read_text())
-        shape = facts.pop("model")
-        config = ModelConfig(**shape | {"vocabulary_sizes": tuple(shape["vocabulary_sizes"])})
+        config = ModelConfig.from_dict(facts.pop("model"))
         return cls(load_keras(folder / WEIGHTS), config, Featurizer.load(folder), facts)
 
 

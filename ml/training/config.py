@@ -47,7 +47,14 @@ class TrainingConfig:
             layers=self.layers,
             heads=self.heads,
             dropout=self.dropout,
+            encoded=self._encoded(featurizer),
         )
+
+    def _encoded(self, featurizer: Featurizer) -> tuple[int, ...]:
+        """Numbers that describe one event: running aggregates, encoded as well, were learned by heart."""
+        if self.architecture is not Architecture.FUSION:
+            return ()
+        return tuple(featurizer.single_event_columns.tolist())
 
 
 DEFAULTS = {

@@ -14,7 +14,7 @@ from ml.models.config import Architecture, ModelConfig, WidthNotDivisible
 from ml.sequences.features import Featurizer, Steps
 
 ROOT = Path(__file__).parents[2]
-CONFIG = ModelConfig(numeric=5, vocabulary_sizes=(4, 9), width=16, layers=2, heads=2)
+CONFIG = ModelConfig(numeric=5, vocabulary_sizes=(4, 9), width=16, layers=2, heads=2, encoded=(1, 3))
 
 
 @pytest.fixture(scope="module", params=list(Architecture))

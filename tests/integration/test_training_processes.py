@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from importlib.util import find_spec
@@ -19,7 +20,7 @@ import onnxruntime
 import pytest
 
 from ml.errors import ExitCode
-from ml.models.config import Architecture, ModelConfig
+from ml.models.config import Architecture
 from ml.models.files import save_keras
 from ml.models.network import build_model
 from ml.sequences.features import Featurizer
@@ -72,10 +73,9 @@ def read_curves(bundle: Path) -> dict:
 
 def new_model(architecture: Architecture, bundle: Path) -> keras.Model:
     """For the bundle's features."""
-    featurizer = Featurizer.load(bundle)
-    shape = {"numeric": len(featurizer.numeric_names), "vocabulary_sizes": featurizer.vocabulary_sizes}
+    config = replace(CONFIG, architecture=architecture)
     keras.utils.set_random_seed(SEED)
-    return build_model(ModelConfig(**shape, architecture=architecture, width=CONFIG.width, dropout=CONFIG.dropout))
+    return build_model(config.shape(Featurizer.load(bundle)))
 
 
 def logits(bundle: Path) -> np.ndarray:
