@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from ml.contracts.flags import FLAG_SCHEMA, Threshold
 from ml.contracts.intervals import Interval, parse_time
-from ml.contracts.scores import SCORE_SCHEMA
+from ml.contracts.scores import SCORE_SCHEMA, Evidence
 from ml.flags.decide import decide_flags, flag_rows, sign_flags
 from ml.flags.operating_point import read_threshold
 
@@ -14,13 +14,14 @@ DAY = Interval.parse("2014-03-01", "2014-03-02")
 THRESHOLD = Threshold("t1", "trailguard", "3", 0.5, "test", "precision >= 0.9", 0.95, {}, parse_time("2014-02-01"))
 
 
-def scored(**scores: float) -> pa.Table:
+def scored(**scores: float | None) -> pa.Table:
     rows = [
         {
             "user_id": user,
             "interval_start": DAY.start,
             "interval_end": DAY.end,
-            "logit": 0.0,
+            "evidence": Evidence.SUFFICIENT if score is not None else Evidence.TOO_UNLIKE,
+            "logit": None if score is None else 0.0,
             "score": score,
             "events": 3,
             "last_event_time": DAY.start,
@@ -44,6 +45,11 @@ def test_the_budget_keeps_the_highest_and_equal_scores_go_by_user():
     decided = decide_flags(scored(d=0.9, b=0.9, a=0.8, c=0.95), threshold=0.5, alert_budget=0.5)
     assert users(decided) == ["c", "b"]
     assert decided["rank"].to_pylist() == [1, 2]
+
+
+def test_a_user_without_a_score_is_never_flagged_and_leaves_no_room_in_the_budget():
+    decided = decide_flags(scored(a=None, b=0.9, c=0.8, d=None), threshold=0.0, alert_budget=0.5)
+    assert users(decided) == ["b"]
 
 
 def test_nobody_scored_means_nobody_flagged():
