@@ -1,8 +1,8 @@
 """Whether a trail is evidence enough for a score: long enough, and like something that training saw.
 
-How unlike training a trail is: how far each input of its last step lies outside the range in which nearly all training
-users' inputs lie, in standard deviations, added up. The inputs are the numbers and, of each column of codes, the share
-of the trail's events whose value is unknown; a trail of unknown values alone counts as one number that is clipped.
+How unlike training a trail is: the distance, in standard deviations, of its last step's inputs from the box in which
+nearly all training users' inputs lie, each by itself. The inputs are the numbers and, of each column of codes, the
+share of the trail's events whose value is unknown; a trail of unknown values alone counts as one clipped number.
 """
 
 import json
@@ -49,8 +49,8 @@ class EvidenceRule:
         return np.select([unlike, short], kinds, Evidence.SUFFICIENT.value)
 
     def distances(self, given: np.ndarray) -> np.ndarray:
-        """float64 (rows,): how unlike training each row of inputs is; 0 within the range."""
-        return outside(given, np.asarray(self.lowest), np.asarray(self.highest))
+        """float64 (rows,): how unlike training each row of inputs is; 0 inside the box."""
+        return box_distance(given, np.asarray(self.lowest), np.asarray(self.highest))
 
     def save(self, bundle: Path) -> None:
         """Writes evidence.json."""
@@ -72,6 +72,6 @@ def inputs(steps: Steps, rows: np.ndarray) -> np.ndarray:
     return np.column_stack([steps.numeric[rows].astype(np.float64), *unknown])
 
 
-def outside(given: np.ndarray, lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
-    """float64 (rows,): the sum over inputs of how far each lies outside its range; given: (rows, inputs)."""
-    return (np.maximum(lowest - given, 0) + np.maximum(given - highest, 0)).sum(axis=1)
+def box_distance(given: np.ndarray, lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
+    """float64 (rows,): Euclidean distance of each row of inputs from the box; given: (rows, inputs)."""
+    return np.sqrt(np.square(given - np.clip(given, lowest, highest)).sum(axis=1))

@@ -123,6 +123,8 @@ class Scorer:
     def score_users(self, sequences: Sequences) -> Judgement:
         """Judges each user by everything they did, as far as that is evidence enough. Raises EvidenceUnknown."""
         steps = self.featurizer.transform(sequences)
-        evidence = self.evidence.judge(steps)
-        logits = np.where(evidence == Evidence.SUFFICIENT, self.network.last_logits(steps), np.float32(np.nan))
-        return Judgement(evidence, logits, self.calibration.probability(logits))
+        evidence, logits = self.evidence.judge(steps), self.network.last_logits(steps)
+        judged, scores = evidence == Evidence.SUFFICIENT, np.full(len(logits), np.nan)
+        scores[judged] = self.calibration.probability(logits[judged])
+        logits[~judged] = np.nan
+        return Judgement(evidence, logits, scores)

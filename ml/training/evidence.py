@@ -6,7 +6,7 @@ import pyarrow as pa
 from ml.evaluation.heldout import Judged, judged
 from ml.evaluation.metrics import Estimate, estimate, rank_users, resample, roc_auc
 from ml.evaluation.views import DAY
-from ml.scoring.evidence import EvidenceRule, inputs, outside
+from ml.scoring.evidence import EvidenceRule, box_distance, inputs
 from ml.sequences.features import Featurizer
 from ml.training.steps import TargetedSteps
 
@@ -16,7 +16,7 @@ FEWEST = 10  # users of each kind in a rung, or it says nothing
 DEFAULT = 3  # events that are enough where a rung says nothing
 EDGE = 0.0005  # share of training users' days beyond either end of an input's range
 WITHIN = 0.999  # share of validation users who are like training on all their days
-LEAST_FARTHEST = 4.0  # standard deviations: a handful of validation users must not set a limit of nearly nothing
+LEAST_FARTHEST = 3.0  # standard deviations: a handful of validation users must not set a limit of nearly nothing
 
 
 def fit_evidence(
@@ -35,7 +35,7 @@ def fit_evidence(
         lowest[column], highest[column] = values.min(), values.max()
     far = _farthest_days(validation, lowest, highest)
     return EvidenceRule(
-        fewest_events=fewest_events(judged(heldout, "validation", DAY), seed=seed),
+        fewest_events=min(fewest_events(judged(heldout, "validation", DAY), seed=seed), featurizer.window),
         lowest=lowest.tolist(),
         highest=highest.tolist(),
         farthest=max(LEAST_FARTHEST, float(np.quantile(far, WITHIN)) if len(far) else 0.0),
@@ -73,7 +73,7 @@ def _rank_rung(days: Judged, rung: int, end: float, rng: np.random.Generator) ->
 def _farthest_days(validation: TargetedSteps, lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
     """float64 (users,): how unlike training each validation user was on the day when they were most."""
     rows = np.flatnonzero(validation.closes_day)
-    distances = outside(inputs(validation.steps, rows), lowest, highest)
+    distances = box_distance(inputs(validation.steps, rows), lowest, highest)
     users = np.repeat(np.arange(len(validation.steps.lengths)), validation.steps.lengths)[rows]
     found = np.full(len(validation.steps.lengths), -np.inf)
     np.maximum.at(found, users, distances)
