@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 app = new_app()
-ANSWER = """Answer as trailguard_analyst, good with kind none, anomalous with its kind; it becomes a label of source review:
+ANSWER = """Answer as trailguard_analyst: good with kind none, anomalous with its kind. It becomes a label.
   INSERT INTO review (user_id, interval_start, verdict, kind, reviewer)
   VALUES ('<user>', '{start}', 'good', 'none', '<you>');
 What is still open: SELECT * FROM suggested_review ORDER BY interval_start, rank;"""

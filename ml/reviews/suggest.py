@@ -45,8 +45,9 @@ def find_candidates(scores: pa.Table, labelled: pa.Array) -> pa.Table:
 def suggest(scorer: Scorer, candidates: pa.Table, trails: Iterable[Sequences], count: int, *, seed: int) -> pa.Table:
     """At most `count` of the candidates in SUGGESTIONS.
 
-    Users unlike training come first, the farthest before the others, since somebody must look where no flag can be; they
-    fill half of the list at most, unless there are too few others. candidates: from `find_candidates`. trails: theirs.
+    Users unlike training come first, the farthest before the others, since somebody must look where no flag can be.
+    They fill half of the list at most, unless there are too few others. candidates: from `find_candidates`, whose
+    trails these are.
     """
     users, given, far = _describe(scorer, trails)
     rows = candidates.take(pc.index_in(users, value_set=candidates["user_id"].combine_chunks()))

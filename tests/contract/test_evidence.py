@@ -110,6 +110,33 @@ def test_the_held_out_users_whom_it_would_not_score_are_counted(bundle: Path):
         assert 0 <= told["rest"]["roc_auc"]["value"] <= 1
 
 
+def test_users_unlike_training_head_the_list_of_suggested_reviews_and_nobody_with_a_label_is_on_it(
+    bundle: Path, lake: Path
+):
+    from ml.reviews.suggest import SUGGESTIONS, find_candidates, suggest
+    from ml.sequences.build import Selection, build_sequences
+
+    def suggested(count: int, labelled: list[str]) -> pa.Table:
+        candidates = find_candidates(score(bundle, lake), pa.array(labelled, pa.string()))
+        users = candidates["user_id"].combine_chunks()
+        trails = build_sequences(lake, Selection(DAY.end, 8, users=users))
+        return suggest(Scorer.load(bundle), candidates, [trails], count, seed=0)
+
+    few = suggested(4, [])
+    assert few.schema.equals(SUGGESTIONS)
+    first, *others = few.to_pylist()
+    assert (first["rank"], first["user_id"], first["score"], first["why"]) == (1, ABSURD, None, "unlike")
+    assert [row["rank"] for row in others] == [2, 3, 4]
+    assert {row["why"] for row in others} <= {"uncertain", "diverse", "unlike"}
+    assert NEWCOMER not in few["user_id"].to_pylist()
+    assert suggested(4, []).equals(few)
+    rest = suggested(1000, few["user_id"].to_pylist())
+    assert rest.num_rows > 5
+    assert set(rest["user_id"].to_pylist()).isdisjoint(few["user_id"].to_pylist())
+    everybody = score(bundle, lake)["user_id"].to_pylist()
+    assert suggested(4, everybody).num_rows == 0
+
+
 def test_a_version_of_an_earlier_trailguard_is_compared_but_does_not_score(bundle: Path, lake: Path, tmp_path: Path):
     from ml.evaluation.rivals import compare_rivals
     from ml.training.snapshot import Snapshot
