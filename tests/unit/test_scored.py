@@ -9,12 +9,14 @@ from ml.contracts.scores import Evidence
 from ml.flags.scored import describe_run, scored_below
 from ml.scoring.score_lake import Plan, ScoreLake
 from tests.flag_rows import THRESHOLD
-from tests.unit.test_suggest_reviews import DAY, scores
+from tests.score_rows import DAY, score_rows
 
 
 @pytest.fixture
 def lake(tmp_path: Path) -> ScoreLake:
-    found = scores(ann=0.9, bob=0.2, cem=0.1, dora=Evidence.TOO_UNLIKE, eve=Evidence.TOO_SHORT, fay=Evidence.TOO_SHORT)
+    found = score_rows(
+        ann=0.9, bob=0.2, cem=0.1, dora=Evidence.TOO_UNLIKE, eve=Evidence.TOO_SHORT, fay=Evidence.TOO_SHORT
+    )
     lake = ScoreLake(tmp_path)
     lake.write_plan(DAY, Plan("trailguard", "1", users=6, of=1))
     lake.write_shard(DAY, "1", (0, 1), found, 0.5)

@@ -3,12 +3,10 @@
 import numpy as np
 import pyarrow as pa
 
-from ml.contracts.intervals import Interval
-from ml.contracts.scores import SCORE_SCHEMA, Evidence
+from ml.contracts.scores import Evidence
 from ml.reviews.choose import CANDIDATES, choose_users, find_unsure
 from ml.reviews.suggest import find_candidates
-
-DAY = Interval.parse("2014-03-01", "2014-03-02")
+from tests.score_rows import score_rows
 
 
 def crowd() -> tuple[np.ndarray, np.ndarray]:
@@ -45,20 +43,10 @@ def test_where_there_are_fewer_users_than_asked_for_all_are_chosen_the_least_cer
     assert choose_users(np.zeros((0, 8)), np.zeros(0), 10, seed=0).tolist() == []
 
 
-def scores(**found: float | Evidence) -> pa.Table:
-    """A score for each user, or why they have none."""
-    common = {"interval_start": DAY.start, "interval_end": DAY.end, "events": 3, "last_event_time": DAY.start}
-    common |= {"model_name": "trailguard", "model_version": "1"}
-    rows = []
-    for user, one in found.items():
-        judged = not isinstance(one, Evidence)
-        evidence, score = (Evidence.SUFFICIENT, one) if judged else (one, None)
-        rows.append(common | {"user_id": user, "evidence": evidence, "score": score, "logit": score})
-    return pa.Table.from_pylist(rows, schema=SCORE_SCHEMA)
-
-
 def test_nobody_with_a_label_and_nobody_who_did_too_little_is_a_candidate():
-    given = scores(ann=0.5, bob=0.5, cem=Evidence.TOO_UNLIKE, dora=Evidence.TOO_UNLIKE, eve=Evidence.TOO_SHORT, fay=0.1)
+    given = score_rows(
+        ann=0.5, bob=0.5, cem=Evidence.TOO_UNLIKE, dora=Evidence.TOO_UNLIKE, eve=Evidence.TOO_SHORT, fay=0.1
+    )
     candidates = find_candidates(given, pa.array(["bob", "dora", "nobody"]))
     assert candidates["user_id"].to_pylist() == ["cem", "ann", "fay"]
     assert find_candidates(given, given["user_id"].combine_chunks()).num_rows == 0
@@ -66,5 +54,5 @@ def test_nobody_with_a_label_and_nobody_who_did_too_little_is_a_candidate():
 
 def test_of_many_users_the_least_certain_are_candidates():
     many = {f"u{number:05d}": number / (2 * CANDIDATES) for number in range(CANDIDATES + 10)}
-    left_out = set(many) - set(find_candidates(scores(**many), pa.array([], pa.string()))["user_id"].to_pylist())
+    left_out = set(many) - set(find_candidates(score_rows(**many), pa.array([], pa.string()))["user_id"].to_pylist())
     assert left_out == {f"u{number:05d}" for number in range(10)}
