@@ -26,20 +26,31 @@ def fit_evidence(
 
     heldout: HELDOUT_SCHEMA; of it only the validation slice is read.
     """
-    rows = np.flatnonzero(training.closes_day)
-    given = inputs(training.steps, rows)
+    fewest = fewest_events(judged(heldout, "validation", DAY), seed=seed)
+    lowest, highest = find_box(training, featurizer)
+    farthest = find_farthest(validation, lowest, highest)
+    return EvidenceRule(min(fewest, featurizer.window), lowest.tolist(), highest.tolist(), farthest)
+
+
+def find_box(training: TargetedSteps, featurizer: Featurizer) -> tuple[np.ndarray, np.ndarray]:
+    """lowest, highest: float64 (inputs,), of the ends of training users' days, all but EDGE of them at either end."""
+    given = inputs(training.steps, np.flatnonzero(training.closes_day))
     lowest, highest = np.quantile(given, [EDGE, 1 - EDGE], axis=0)
     if "closes_day" in featurizer.means:  # an interval may end before its day does
         column = list(featurizer.means).index("closes_day")
         values = training.steps.numeric[:, column]
         lowest[column], highest[column] = values.min(), values.max()
-    far = _farthest_days(validation, lowest, highest)
-    return EvidenceRule(
-        fewest_events=min(fewest_events(judged(heldout, "validation", DAY), seed=seed), featurizer.window),
-        lowest=lowest.tolist(),
-        highest=highest.tolist(),
-        farthest=max(LEAST_FARTHEST, float(np.quantile(far, WITHIN)) if len(far) else 0.0),
-    )
+    return lowest, highest
+
+
+def find_farthest(validation: TargetedSteps, lowest: np.ndarray, highest: np.ndarray) -> float:
+    """How far from the box all but a few validation users stay on all their days; LEAST_FARTHEST at least."""
+    rows = np.flatnonzero(validation.closes_day)
+    distances = box_distance(inputs(validation.steps, rows), lowest, highest)
+    users = np.repeat(np.arange(len(validation.steps.lengths)), validation.steps.lengths)[rows]
+    peaks = np.zeros(len(validation.steps.lengths))
+    np.maximum.at(peaks, users, distances)
+    return max(LEAST_FARTHEST, float(np.quantile(peaks, WITHIN)))
 
 
 def fewest_events(days: Judged, *, seed: int) -> int:
@@ -68,13 +79,3 @@ def _rank_rung(days: Judged, rung: int, end: float, rng: np.random.Generator) ->
         return None
     weights = np.vstack([np.ones(len(targets)), resample(targets, rng)])
     return estimate(roc_auc(rank_users(logits, targets, weights)))
-
-
-def _farthest_days(validation: TargetedSteps, lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
-    """float64 (users,): how unlike training each validation user was on the day when they were most."""
-    rows = np.flatnonzero(validation.closes_day)
-    distances = box_distance(inputs(validation.steps, rows), lowest, highest)
-    users = np.repeat(np.arange(len(validation.steps.lengths)), validation.steps.lengths)[rows]
-    found = np.full(len(validation.steps.lengths), -np.inf)
-    np.maximum.at(found, users, distances)
-    return found[np.isfinite(found)]

@@ -7,7 +7,6 @@ Average precision of LightGBM on users first seen later, each judged by all they
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import lightgbm
@@ -18,17 +17,14 @@ from ml.comparison.fitted import Asked
 from ml.comparison.folds import cut_folds
 from ml.comparison.history import read_history
 from ml.comparison.material import Material
-from ml.comparison.protocol import SHIPPED, Protocol, load_protocol
 from ml.comparison.questions import ask
-from ml.datasets.descriptor import Descriptor, load_descriptor
-from ml.datasets.find import find_dataset
-from ml.datasets.marketplace import World, simulate
+from ml.datasets.descriptor import Descriptor
 from ml.evaluation.views import ALL
 from ml.models.baseline import FIXED
 from ml.reviews.choose import choose_users, find_unsure
 from ml.scoring.evidence import inputs
 from ml.sequences.item_record import ItemRecord
-from ml.settings import settings
+from tests.bench.dataset import find_protocol, open_dataset
 from tests.bench.rows import Row, compare
 
 KNOWN, ASKED, ROUNDS = 200, 100, 100
@@ -58,34 +54,15 @@ def measure(*, quick: bool) -> list[Row]:
     ]
 
 
-def open_dataset(folder: Path) -> Descriptor:
-    found = find_dataset(settings().dataset)
-    if found.folder is None:
-        simulate(World(), folder / "raw")
-        found = load_descriptor(found.name, folder / "raw")
-    return found
-
-
 def read_users(descriptor: Descriptor, lake: Path) -> tuple[Asked, Asked]:
     """Those whose labels may be asked for, and those first seen later; no label has left a trace in what is known of
     either."""
-    protocol = find_protocol(descriptor)
+    protocol = find_protocol(descriptor).model_copy(update={"prefixes": (ALL,)})
     history = read_history(descriptor, protocol, lake)
     (fold,) = cut_folds(history, protocol)
     fold = replace(fold, training=fold.whole, record=ItemRecord.empty())
     material = Material(fold, ask(protocol), history.extras, protocol.window)
     return material.training_views[ALL], material.test_views[ALL]
-
-
-def find_protocol(descriptor: Descriptor) -> Protocol:
-    """The shipped one of the data set's name or, where there is none, its demo's days."""
-    if (SHIPPED / f"{descriptor.name}.yaml").is_file():
-        return load_protocol(descriptor.name).model_copy(update={"prefixes": (ALL,)})
-    plan = descriptor.demo
-    matured = plan.history_end - timedelta(days=descriptor.label_delay_days)
-    split = {"by": "time", "train_before": plan.as_of, "test_from": plan.as_of, "test_until": matured}
-    days = {"start": plan.history_start, "end": plan.history_end}
-    return Protocol.model_validate({"history": days, "split": split, "prefixes": (ALL,)})
 
 
 def score_choices(pool: Asked, later: Asked, seed: int) -> dict[str, float]:
