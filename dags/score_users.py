@@ -10,8 +10,8 @@ from it. The partition is swapped in one transaction: readers see the old flags 
 - `wait_for_events` timed out: `ingest_events` has not published the day; see its run.
 - `plan_shards` refused: no version carries the alias `champion`; run `train_model` and `promote_model` first.
 - `plan_shards` refused: the champion was registered by an earlier Trailguard; train again and promote.
-- `validate_scores` failed: the log lists the failed expectations; nothing was published. Where too many trails are unlike
-  those of training, the events have changed, not the users: look at what came in.
+- `validate_scores` failed: the log lists the failed expectations; nothing was published. Where too many trails are
+  unlike those of training, the events have changed, not the users: look at what came in.
 - Scored the wrong model or the events were repaired: backfill with reprocessing; the same inputs leave the same rows.
 """
 

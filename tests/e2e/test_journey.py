@@ -11,7 +11,7 @@ import mlflow
 import psycopg2
 import pytest
 
-from infra.local.demo import run_stage, evaluate
+from infra.local.demo import evaluate, run_stage
 from infra.local.demo_report import read_flags
 from ml.flags.read import table_digest
 
