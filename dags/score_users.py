@@ -1,15 +1,17 @@
 """Scores the users of a data interval with the champion and publishes their flags.
 
 **Reads** `lake/events/` up to the interval's end and the version behind the alias `champion`. **Writes**
-`lake/scores/ds=*/version=*/`, one partition of `user_flag`, the interval's row of `scoring_run`, and the `cleared`
-rows of later intervals that follow from it. The partition is swapped in one transaction: readers see the old flags or
-the new.
+`lake/scores/ds=*/version=*/` (without a score where a trail is too short or too unlike training to judge), one
+partition of `user_flag`, the interval's row of `scoring_run`, and the `cleared` rows of later intervals that follow
+from it. The partition is swapped in one transaction: readers see the old flags or the new.
 
 **When it fails** yesterday's flags stand.
 
 - `wait_for_events` timed out: `ingest_events` has not published the day; see its run.
 - `plan_shards` refused: no version carries the alias `champion`; run `train_model` and `promote_model` first.
-- `validate_scores` failed: the log lists the failed expectations; nothing was published.
+- `plan_shards` refused: the champion was registered by an earlier Trailguard; train again and promote.
+- `validate_scores` failed: the log lists the failed expectations; nothing was published. Where too many trails are
+  unlike those of training, the events have changed, not the users: look at what came in.
 - Scored the wrong model or the events were repaired: backfill with reprocessing; the same inputs leave the same rows.
 """
 

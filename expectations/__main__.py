@@ -74,6 +74,7 @@ def sequences(as_of: AsOf) -> None:
 def scores(start: Start, end: End, version: Version) -> None:
     """The scores of an interval by one model version."""
     from expectations.scores import scores_suite
+    from ml.contracts.scores import Evidence
     from ml.scoring.score_lake import ScoreLake
     from ml.sequences.features import Featurizer
 
@@ -81,10 +82,10 @@ def scores(start: Start, end: End, version: Version) -> None:
     plan = lake.read_plan(interval, version)
     bundle = settings().lake / "models" / plan.model_name / version
     window = Featurizer.load(bundle).window
-    suite = scores_suite(interval, users=plan.users, window=window)
-    _validate(
-        f"ds={interval.ds}_version={version}", [(suite, lake.read(interval, version).to_pandas())], version=version
-    )
+    rows = lake.read(interval, version).to_pandas()
+    scored = int((rows["evidence"] == Evidence.SUFFICIENT).sum())
+    suite = scores_suite(interval, users=plan.users, scored=scored, window=window)
+    _validate(f"ds={interval.ds}_version={version}", [(suite, rows)], version=version)
 
 
 def _validate(batch: str, pairs: list, **facts: object) -> None:

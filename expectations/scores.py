@@ -2,24 +2,27 @@
 
 import great_expectations as gx
 import great_expectations.expectations as gxe
+from great_expectations.expectations.row_conditions import Column
 
 from ml.contracts.intervals import Interval
-from ml.contracts.scores import SCORE_SCHEMA
+from ml.contracts.scores import SCORE_SCHEMA, Evidence
 
-ENOUGH_TO_VARY = 30  # below this many users equal scores are no sign of a broken model
+ENOUGH = 30  # with fewer users, equal scores or many unlike trails are no sign of a broken model or broken events
+LIKE = 0.9  # least share of users whose trails are like those of training; else the events have changed, not the users
 
 
-def scores_suite(interval: Interval, *, users: int, window: int) -> gx.ExpectationSuite:
-    """Rows of the score contract, every planned user once.
+def scores_suite(interval: Interval, *, users: int, scored: int, window: int) -> gx.ExpectationSuite:
+    """Rows of the score contract, every planned user once, with a score exactly where there is evidence for one.
 
     Args:
         users: how many users the interval's plan holds.
+        scored: how many rows say that there was evidence enough.
         window: largest number of events that the model sees of one user.
     """
     required = [field.name for field in SCORE_SCHEMA if not field.nullable]
-    varied = (
-        [gxe.ExpectColumnUniqueValueCountToBeBetween(column="logit", min_value=2)] if users >= ENOUGH_TO_VARY else []
-    )
+    evidence, judged = Column("evidence"), ("logit", "score")
+    varied = [gxe.ExpectColumnUniqueValueCountToBeBetween(column="logit", min_value=2)]
+    familiar = [gxe.ExpectColumnValuesToNotBeInSet(column="evidence", value_set=[Evidence.TOO_UNLIKE], mostly=LIKE)]
     return gx.ExpectationSuite(
         name="scores",
         expectations=[
@@ -27,6 +30,15 @@ def scores_suite(interval: Interval, *, users: int, window: int) -> gx.Expectati
             gxe.ExpectTableRowCountToEqual(value=users),
             *(gxe.ExpectColumnValuesToNotBeNull(column=name) for name in required),
             gxe.ExpectColumnValuesToBeUnique(column="user_id"),
+            gxe.ExpectColumnValuesToBeInSet(column="evidence", value_set=[*Evidence]),
+            *(
+                gxe.ExpectColumnValuesToNotBeNull(column=name, row_condition=evidence == Evidence.SUFFICIENT.value)
+                for name in judged
+            ),
+            *(
+                gxe.ExpectColumnValuesToBeNull(column=name, row_condition=evidence != Evidence.SUFFICIENT.value)
+                for name in judged
+            ),
             gxe.ExpectColumnValuesToBeBetween(column="score", min_value=0, max_value=1),
             gxe.ExpectColumnValuesToBeBetween(column="events", min_value=1, max_value=window),
             gxe.ExpectColumnValuesToBeBetween(
@@ -36,6 +48,7 @@ def scores_suite(interval: Interval, *, users: int, window: int) -> gx.Expectati
                 strict_max=True,
             ),
             gxe.ExpectColumnUniqueValueCountToBeBetween(column="model_version", min_value=1, max_value=1),
-            *varied,
+            *(varied if scored >= ENOUGH else []),
+            *(familiar if users >= ENOUGH else []),
         ],
     )

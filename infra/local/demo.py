@@ -93,7 +93,7 @@ def _simulate(journey: Journey) -> None:
     raw = journey.stack.home / "raw"
     if journey.descriptor.folder is None and not raw.exists():
         with journey.stage("simulate the marketplace"):
-            _run_stage(journey, "simulate-marketplace", "--out", str(raw))
+            run_stage(journey, "simulate-marketplace", "--out", str(raw))
 
 
 def _start(journey: Journey, data: str) -> None:
@@ -163,10 +163,10 @@ def evaluate(journey: Journey) -> dict:
     """Ours beside the baseline on users first seen after the training: {"users", "anomalous", "metrics"}."""
     plan = journey.descriptor.demo
     with journey.stage("evaluate on users first seen afterwards"):
-        return _run_stage(journey, "evaluate-later", "--as-of", str(plan.as_of), "--until", str(plan.history_end))
+        return run_stage(journey, "evaluate-later", "--as-of", str(plan.as_of), "--until", str(plan.history_end))
 
 
-def _run_stage(journey: Journey, *arguments: str) -> dict:
+def run_stage(journey: Journey, *arguments: str) -> dict:
     """Runs a stage by hand, as a shell would."""
     environment = os.environ | (journey.stack.environment() if journey.stack.settings.ports else {})
     command = [sys.executable, "-m", "ml", *arguments]

@@ -46,13 +46,15 @@ def print_report(
 
 def _summary_table(summary: pa.Table) -> Table:
     table = Table(title="Published intervals")
-    for name in ("interval", "version", "scored", "active", "cleared"):
+    counted = {"scored": "users_scored", "too short": "users_too_short", "too unlike": "users_too_unlike"}
+    counted |= {"active": "users_active", "cleared": "users_cleared"}
+    for name in ("interval", "version", *counted):
         table.add_column(name, justify="left" if name == "interval" else "right")
     for row in summary.to_pylist():
         table.add_row(
             row["interval_start"].date().isoformat(),
             row["model_version"],
-            *(str(row[name]) for name in ("users_scored", "users_active", "users_cleared")),
+            *(str(row[name]) for name in counted.values()),
         )
     return table
 

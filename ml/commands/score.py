@@ -30,13 +30,14 @@ class SparkAbsent(TrailguardError):
 def plan_shards(start: Start, end: End) -> dict:
     """Find the champion, fetch it, and cut the interval's users into shards."""
     from ml.registry.model_registry import CHAMPION, ModelRegistry
+    from ml.scoring.evidence import EvidenceRule
     from ml.scoring.score_lake import Plan
     from ml.scoring.shards import count_shards, count_users
 
     chosen, interval = settings(), Interval.parse(start, end)
     registry = ModelRegistry(chosen.mlflow_tracking_uri, chosen.model_name)
     version = registry.version_of(CHAMPION)
-    registry.fetch(version, chosen.lake / "models")
+    EvidenceRule.load(registry.fetch(version, chosen.lake / "models"))  # what cannot score is refused here, once
     users = count_users(chosen.lake / "events", interval)
     plan = Plan(chosen.model_name, version, users, count_shards(users, chosen.users_per_shard))
     _scores().write_plan(interval, plan)

@@ -106,15 +106,18 @@ def choose_threshold(as_of: AsOf) -> dict:
 
 @stage(app)
 def evaluate_model(as_of: AsOf, seed: Seed = 0) -> dict:
-    """Judge the model and the baseline on the test slice, and draw the report."""
+    """Judge the model and the baseline on the test slice, and draw the report; say whom the model would not score."""
     from ml.evaluation.evaluate import evaluate
     from ml.evaluation.report import write_report
+    from ml.evaluation.withheld import evaluate_withheld
 
     test = _snapshot(as_of).slice("test")
     metrics = evaluate(_bundle(as_of), test, seed=seed)
     write_json(_bundle(as_of) / "metrics.json", metrics)
     write_report(_bundle(as_of), _report(as_of), test)
-    return {"users": len(test), "metrics": brief(metrics)}
+    withheld = evaluate_withheld(_bundle(as_of), test, seed=seed)
+    write_json(_report(as_of) / "withheld.json", withheld)
+    return {"users": len(test), "metrics": brief(metrics), "withheld": withheld}
 
 
 @stage(app)

@@ -9,7 +9,7 @@ import pyarrow as pa
 from ml.contracts.events import TIME
 from ml.contracts.intervals import Interval
 
-VERSION = 1
+VERSION = 2
 
 
 class State(StrEnum):
@@ -73,7 +73,9 @@ class ScoringRun:
     threshold_id: str
     threshold: float
     label_as_of: datetime
-    users_scored: int
+    users_scored: int  # who got a score
     duration: timedelta
     score_quantiles: dict[str, float] = field(default_factory=dict)  # {"p50": 0.01, ...}
     dag_run_id: str | None = None
+    users_too_short: int = 0  # without a score: Evidence.TOO_SHORT
+    users_too_unlike: int = 0  # without a score: Evidence.TOO_UNLIKE

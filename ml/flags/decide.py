@@ -13,9 +13,9 @@ def decide_flags(scores: pa.Table, *, threshold: float, alert_budget: float) -> 
 
     Args:
         threshold: lowest calibrated score that is flagged.
-        alert_budget: largest share of the scored users that may be flagged.
+        alert_budget: largest share of the users with a score that may be flagged. Nobody without one is.
     """
-    allowed = math.floor(alert_budget * scores.num_rows)
+    allowed = math.floor(alert_budget * (scores.num_rows - scores["score"].null_count))
     reached = scores.filter(pc.greater_equal(scores["score"], threshold))
     ranked = reached.sort_by([("score", "descending"), ("user_id", "ascending")]).slice(0, allowed)
     return ranked.append_column("rank", pa.array(range(1, ranked.num_rows + 1), pa.int32()))

@@ -27,6 +27,8 @@ SUMMARY_SCHEMA = pa.schema(
         ("users_active", pa.int64()),
         ("users_shadow", pa.int64()),
         ("users_cleared", pa.int64()),
+        ("users_too_short", pa.int64()),
+        ("users_too_unlike", pa.int64()),
     ]
 )
 _COLUMNS = ", ".join(name if name != "reason_codes" else "reason_codes::text" for name in CURRENT_FLAG_SCHEMA.names)

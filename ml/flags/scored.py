@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 
 from ml.contracts.flags import ScoringRun, Threshold
 from ml.contracts.intervals import Interval
+from ml.contracts.scores import Evidence
 from ml.flags.clearing import ScoredBelow
 from ml.scoring.score_lake import ScoreLake
 
@@ -15,8 +16,8 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 def describe_run(lake: ScoreLake, interval: Interval, threshold: Threshold, dag_run_id: str | None) -> ScoringRun:
     """The interval's scoring run, from the scores that its shards left."""
-    scores = lake.read(interval, threshold.model_version)["score"]
-    found = pc.quantile(scores, list(QUANTILES)).to_pylist()
+    rows = lake.read(interval, threshold.model_version)
+    found = pc.quantile(rows["score"], list(QUANTILES)).to_pylist()
     quantiles = {f"p{round(100 * q)}": value for q, value in zip(QUANTILES, found, strict=True) if value is not None}
     return ScoringRun(
         interval=interval,
@@ -25,15 +26,21 @@ def describe_run(lake: ScoreLake, interval: Interval, threshold: Threshold, dag_
         threshold_id=threshold.threshold_id,
         threshold=threshold.value,
         label_as_of=threshold.valid_from,
-        users_scored=len(scores),
+        users_scored=_count(rows, Evidence.SUFFICIENT),
+        users_too_short=_count(rows, Evidence.TOO_SHORT),
+        users_too_unlike=_count(rows, Evidence.TOO_UNLIKE),
         duration=timedelta(seconds=lake.seconds(interval, threshold.model_version)),
         score_quantiles=quantiles,
         dag_run_id=dag_run_id,
     )
 
 
+def _count(rows: pa.Table, evidence: Evidence) -> int:
+    return pc.sum(pc.equal(rows["evidence"], evidence)).as_py() or 0
+
+
 def scored_below(lake: ScoreLake) -> ScoredBelow:
-    """Looks up, for any published run, which of the users it scored below its threshold."""
+    """Looks up, for any published run, which of the users it scored below its threshold: not those without a score."""
 
     def look_up(run: ScoringRun, users: pa.Array) -> pa.Table:
         scores = lake.read(run.interval, run.model_version).select(["user_id", "score"])

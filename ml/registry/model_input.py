@@ -12,7 +12,14 @@ NOT_INPUT = ("target", "remaining")  # what only training knows
 REQUIRED = ("event_id", "user_id", "event_time", "event_type")
 # whole numbers travel as doubles: pandas has no missing whole number
 _TYPES = {"string": "string", "double": "double", "int64": "double", "bool": "boolean", "timestamp": "datetime"}
-ANSWER = Schema([ColSpec("string", "user_id"), ColSpec("float", "logit"), ColSpec("double", "score")])
+ANSWER = Schema(
+    [
+        ColSpec("string", "user_id"),
+        ColSpec("string", "evidence"),
+        ColSpec("float", "logit", required=False),
+        ColSpec("double", "score", required=False),
+    ]
+)
 
 
 def to_model_input(sequences: Sequences) -> pd.DataFrame:

@@ -12,7 +12,8 @@ class TrailModel(mlflow.pyfunc.PythonModel):
     """Scores whole trails.
 
     predict takes event rows as `ml.registry.model_input` describes them and
-    returns one row for each user: user_id, logit, score.
+    returns one row for each user: user_id, evidence (see ml.contracts.scores.Evidence), and logit and score, nan unless
+    the evidence is sufficient.
     """
 
     def load_context(self, context: mlflow.pyfunc.PythonModelContext) -> None:
@@ -28,8 +29,10 @@ class TrailModel(mlflow.pyfunc.PythonModel):
         from ml.registry.model_input import from_model_input
 
         sequences = from_model_input(model_input)
-        logits, scores = self.scorer.score_users(sequences)
-        return pd.DataFrame({"user_id": sequences.user_ids.to_pylist(), "logit": logits, "score": scores})
+        judged = self.scorer.score_users(sequences)
+        return pd.DataFrame({"user_id": sequences.user_ids.to_pylist(), **vars(judged)}).rename(
+            columns={"logits": "logit", "scores": "score"}
+        )
 
 
 mlflow.models.set_model(TrailModel())

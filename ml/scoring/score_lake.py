@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from ml.contracts.intervals import Interval
@@ -71,6 +72,13 @@ class ScoreLake:
 
     def write_flags(self, interval: Interval, version: str, flags: pa.Table) -> Path:
         return self._write(self.folder(interval, version) / "flags.parquet", flags)
+
+    def write_suggestions(self, interval: Interval, version: str, suggestions: pa.Table) -> Path:
+        """As suggestions.csv, for people."""
+        path = self.folder(interval, version) / "suggestions.csv"
+        with new_file(path) as unfinished:
+            arrow_csv.write_csv(suggestions, unfinished)
+        return path
 
     def read_flags(self, interval: Interval, version: str, schema: pa.Schema) -> pa.Table:
         """Raises InputAbsent."""

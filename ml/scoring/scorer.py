@@ -11,8 +11,10 @@ import numpy as np
 import onnxruntime
 
 from ml.calibration.probability import ProbabilityCalibration
+from ml.contracts.scores import Evidence
 from ml.errors import InputAbsent
 from ml.models.bundle import EVERY_STEP, LAST_STEP, PLACES
+from ml.scoring.evidence import EvidenceRule
 from ml.sequences.batches import Batch, pack_batches, pad, unpad
 from ml.sequences.features import Featurizer, Steps
 from ml.sequences.sequences import Sequences
@@ -88,9 +90,20 @@ def _side_by_side(infer: Callable[[Batch], None], steps: Steps, threads: int) ->
 
 
 @dataclass(frozen=True)
-class Scorer:
-    """Featurizer, network and probability calibration of one bundle."""
+class Judgement:
+    """What is said of users. evidence: str (users,), see Evidence. logits, scores: float32 and float64 (users,), the
+    model's output and its probability, nan unless the evidence is sufficient."""
 
+    evidence: np.ndarray
+    logits: np.ndarray
+    scores: np.ndarray
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Featurizer, network, probability calibration and rule of evidence of one bundle."""
+
+    bundle: Path
     featurizer: Featurizer
     network: Network
     calibration: ProbabilityCalibration
@@ -99,9 +112,19 @@ class Scorer:
     def load(cls, bundle: Path, *, threads: int = os.cpu_count() or 1) -> "Scorer":
         """threads: see Network. Raises InputAbsent where the folder is no complete bundle."""
         calibration = ProbabilityCalibration.load(bundle / "calibration.json")
-        return cls(Featurizer.load(bundle), Network(bundle, threads), calibration)
+        return cls(bundle, Featurizer.load(bundle), Network(bundle, threads), calibration)
 
-    def score_users(self, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
-        """Judges each user by everything they did: float32 and float64 (users,), the logit and its probability."""
-        logits = self.network.last_logits(self.featurizer.transform(sequences))
-        return logits, self.calibration.probability(logits)
+    @cached_property
+    def evidence(self) -> EvidenceRule:
+        """Read when a score is asked for: a version that has none can still be compared with others. Raises
+        EvidenceUnknown."""
+        return EvidenceRule.load(self.bundle)
+
+    def score_users(self, sequences: Sequences) -> Judgement:
+        """Judges each user by everything they did, as far as that is evidence enough. Raises EvidenceUnknown."""
+        steps = self.featurizer.transform(sequences)
+        evidence, logits = self.evidence.judge(steps), self.network.last_logits(steps)
+        judged, scores = evidence == Evidence.SUFFICIENT, np.full(len(logits), np.nan)
+        scores[judged] = self.calibration.probability(logits[judged])
+        logits[~judged] = np.nan
+        return Judgement(evidence, logits, scores)

@@ -55,15 +55,16 @@ def score_shard(
 
 def score_sequences(scorer: Scorer, sequences: Sequences, interval: Interval, model: tuple[str, str]) -> pa.Table:
     """Scores in SCORE_SCHEMA, one row for each user in the sequences' order; the same in every engine."""
-    logits, scores = scorer.score_users(sequences)
+    judged = scorer.score_users(sequences)
     count = len(sequences)
     name, version = model
     columns = {
         "user_id": sequences.user_ids,
         "interval_start": pa.repeat(pa.scalar(interval.start, SCORE_SCHEMA.field("interval_start").type), count),
         "interval_end": pa.repeat(pa.scalar(interval.end, SCORE_SCHEMA.field("interval_end").type), count),
-        "logit": logits,
-        "score": scores,
+        "evidence": pa.array(judged.evidence, pa.string()),
+        "logit": pa.array(judged.logits, from_pandas=True),  # nan becomes null
+        "score": pa.array(judged.scores, from_pandas=True),
         "events": sequences.lengths.astype(np.int32),
         "last_event_time": sequences.events["event_time"].take(pa.array(sequences.offsets[1:] - 1)),
         "model_name": pa.repeat(name, count),

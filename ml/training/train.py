@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from ml.errors import ExitCode, TrailguardError
 from ml.evaluation.heldout import FILE as HELDOUT
-from ml.evaluation.heldout import HELDOUT_SCHEMA
+from ml.evaluation.heldout import HELDOUT_SCHEMA, read_heldout
 from ml.evaluation.views import DAY, cut_views, last_targets
 from ml.files import new_file, write_json
 from ml.models.baseline import Baseline, baseline_columns
@@ -25,6 +25,7 @@ from ml.sequences.sequences import Sequences
 from ml.training.checkpoint import Checkpoint
 from ml.training.config import TrainingConfig
 from ml.training.epochs import Curves
+from ml.training.evidence import fit_evidence
 from ml.training.fit import fit_model
 from ml.training.learner import Learner
 from ml.training.reference import typical_features
@@ -58,8 +59,8 @@ def train(
     """Fits model and baseline on the snapshot's train slice, stopping early on its validation slice.
 
     Writes to `bundle`: featurizer.json, item_record.parquet, model.keras, model.onnx, model_last.onnx,
-    reference.json, curves.json, baseline/ and training.json. Writes beside the snapshot, since it names users:
-    heldout.parquet (see ml.evaluation.heldout).
+    reference.json, evidence.json, curves.json, baseline/ and training.json. Writes beside the snapshot, since it names
+    users: heldout.parquet (see ml.evaluation.heldout).
     The same snapshot, config and seed give the same figures on the same machine.
     A training that was broken off goes on from its newest epoch. Worker 0 of a team writes; the others help to fit.
     backbone_folder: of a pre-trained backbone to start from, whose featurizer the model then reads with.
@@ -92,6 +93,8 @@ def train(
     write_json(bundle / "reference.json", typical_features(featurizer, training.steps, training.targets))
     write_json(bundle / "curves.json", curves.to_dict())
     _write_heldout(snapshot_folder, snapshot, model, baseline, featurizer)
+    evidence = fit_evidence(training, validation, read_heldout(snapshot_folder), featurizer, seed=seed)
+    evidence.save(bundle)
     facts = {
         "fingerprint": snapshot.fingerprint,
         "as_of": snapshot.as_of.isoformat(),
@@ -104,6 +107,8 @@ def train(
         "best_epoch": curves.best_epoch,
         "validation_loss": min(curves.validation_loss),
         "onnx_difference": difference,
+        "fewest_events": evidence.fewest_events,
+        "farthest": round(evidence.farthest, 3),
         "backend": keras.backend.backend(),
         "seconds": {"model": round(fitted - began, 1), "baseline": round(time.perf_counter() - fitted, 1)},
     }

@@ -213,8 +213,8 @@ def test_the_same_seed_gives_the_same_curves_and_logits_to_the_last_bit(
 
 def test_a_bundle_holds_all_that_scoring_and_judging_need(trained: Path):
     assert sorted(path.name for path in trained.iterdir()) == [
-        "baseline", "curves.json", "featurizer.json", "item_record.parquet", "model.keras", "model.onnx",
-        "model_last.onnx", "reference.json", "training.json",
+        "baseline", "curves.json", "evidence.json", "featurizer.json", "item_record.parquet", "model.keras",
+        "model.onnx", "model_last.onnx", "reference.json", "training.json",
     ]  # fmt: skip
 
 

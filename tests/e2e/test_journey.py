@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
+from pathlib import Path
 
 import mlflow
 import psycopg2
 import pytest
 
-from infra.local.demo import evaluate
+from infra.local.demo import evaluate, run_stage
 from infra.local.demo_report import read_flags
 from ml.flags.read import table_digest
 
@@ -70,6 +72,18 @@ def test_the_ledger_names_who_promoted_which_version_and_on_what_grounds(travell
     (promotion,) = rows(travelled.url("trailguard_analyst"), query)
     assert promotion[:4] == ("champion", None, "1", "admin")
     assert all(result["passed"] for result in promotion[4])
+
+
+def test_reviews_are_suggested_of_users_without_a_label(travelled):
+    last, after = travelled.days[-1], travelled.days[-1] + timedelta(days=1)
+    told = run_stage(travelled.journey, "suggest-reviews", "--start", str(last), "--end", str(after), "--count", "5")
+    assert told["suggested"] == sum(told["why"].values()) == 5
+    open_ones = "SELECT user_id, rank FROM suggested_review ORDER BY rank"
+    suggested = rows(travelled.url("trailguard_analyst"), open_ones)
+    assert [rank for _, rank in suggested] == [1, 2, 3, 4, 5]
+    listed = Path(told["path"]).read_text().splitlines()
+    assert len(listed) == 1 + 5
+    assert suggested[0][0] in listed[1]
 
 
 def test_backfilling_the_same_days_again_backwards_leaves_the_flags_as_they_were(travelled):

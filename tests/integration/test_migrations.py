@@ -26,6 +26,7 @@ TABLES = {
     "label",
     "promotion_ledger",
     "review",
+    "review_suggestion",
     "schema_migration",
     "scoring_run",
     "threshold",
@@ -45,6 +46,7 @@ VIEWS = {
     "reason_counts",
     "review_history",
     "run_history",
+    "suggested_review",
     "threshold_history",
 }
 

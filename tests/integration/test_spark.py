@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import keras
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -17,9 +18,11 @@ from infra.spark.environment import JavaMissing, install, java_home
 from ml.calibration.probability import ProbabilityCalibration
 from ml.contracts.events import TIME, Kind
 from ml.contracts.intervals import Interval
+from ml.contracts.scores import Evidence
 from ml.models.config import ModelConfig
 from ml.models.files import export_onnx
 from ml.models.network import build_model
+from ml.scoring.evidence import EvidenceRule
 from ml.scoring.score_lake import Plan, ScoreLake
 from ml.scoring.scorer import Scorer
 from ml.scoring.shards import count_users, score_shard
@@ -67,6 +70,8 @@ def write_bundle(events: Path, bundle: Path) -> None:
     sizes = featurizer.vocabulary_sizes
     export_onnx(build_model(ModelConfig(len(featurizer.numeric_names), sizes, width=16)), bundle)
     ProbabilityCalibration("beta", 1.2, 0.8, -0.5, 100, 10).save(bundle / "calibration.json")
+    ends = np.full(len(featurizer.numeric_names) + len(featurizer.categorical_names), 2.0)
+    EvidenceRule(fewest_events=8, lowest=(-ends).tolist(), highest=ends.tolist(), farthest=3.0).save(bundle)
 
 
 @pytest.fixture(scope="module")
@@ -104,12 +109,15 @@ def test_scores_are_those_of_one_machine_in_the_same_files(cluster: SparkCluster
     printed = cluster.submit(ROOT / "infra" / "spark" / "submit.py", "score-shards", *options, **settings)
     assert json.loads(printed.splitlines()[-1])["users"] == users > 100
     assert scores.seconds(BUSY, plan.version) > 0
+    evidence = set()
     for shard in range(SHARDS):
         expected = by_one_machine(lake, BUSY, shard, SHARDS)
         found = pq.read_table(scores.folder(BUSY, plan.version) / f"shard-{shard}-of-{SHARDS}.parquet")
         assert found.schema.equals(expected.schema)
         assert found.equals(expected)
         assert found.num_rows > 0
+        evidence |= set(found["evidence"].to_pylist())
+    assert evidence == set(Evidence), "there are users of every kind to agree on"
 
 
 def test_shards_without_users_are_scored_too(lake: Path, answers: Path):

@@ -5,31 +5,13 @@ import json
 import pyarrow as pa
 
 from ml.contracts.flags import FLAG_SCHEMA, Threshold
-from ml.contracts.intervals import Interval, parse_time
-from ml.contracts.scores import SCORE_SCHEMA
+from ml.contracts.intervals import parse_time
+from ml.contracts.scores import Evidence
 from ml.flags.decide import decide_flags, flag_rows, sign_flags
 from ml.flags.operating_point import read_threshold
+from tests.score_rows import score_rows
 
-DAY = Interval.parse("2014-03-01", "2014-03-02")
 THRESHOLD = Threshold("t1", "trailguard", "3", 0.5, "test", "precision >= 0.9", 0.95, {}, parse_time("2014-02-01"))
-
-
-def scored(**scores: float) -> pa.Table:
-    rows = [
-        {
-            "user_id": user,
-            "interval_start": DAY.start,
-            "interval_end": DAY.end,
-            "logit": 0.0,
-            "score": score,
-            "events": 3,
-            "last_event_time": DAY.start,
-            "model_name": "trailguard",
-            "model_version": "3",
-        }
-        for user, score in scores.items()
-    ]
-    return pa.Table.from_pylist(rows, schema=SCORE_SCHEMA)
 
 
 def users(flags: pa.Table) -> list[str]:
@@ -37,21 +19,28 @@ def users(flags: pa.Table) -> list[str]:
 
 
 def test_a_score_at_the_threshold_is_flagged_and_one_below_is_not():
-    assert users(decide_flags(scored(a=0.5, b=0.499, c=0.9), threshold=0.5, alert_budget=1.0)) == ["c", "a"]
+    assert users(decide_flags(score_rows(a=0.5, b=0.499, c=0.9), threshold=0.5, alert_budget=1.0)) == ["c", "a"]
 
 
 def test_the_budget_keeps_the_highest_and_equal_scores_go_by_user():
-    decided = decide_flags(scored(d=0.9, b=0.9, a=0.8, c=0.95), threshold=0.5, alert_budget=0.5)
+    decided = decide_flags(score_rows(d=0.9, b=0.9, a=0.8, c=0.95), threshold=0.5, alert_budget=0.5)
     assert users(decided) == ["c", "b"]
     assert decided["rank"].to_pylist() == [1, 2]
 
 
+def test_a_user_without_a_score_is_never_flagged_and_leaves_no_room_in_the_budget():
+    decided = decide_flags(
+        score_rows(a=Evidence.TOO_UNLIKE, b=0.9, c=0.8, d=Evidence.TOO_SHORT), threshold=0.0, alert_budget=0.5
+    )
+    assert users(decided) == ["b"]
+
+
 def test_nobody_scored_means_nobody_flagged():
-    assert decide_flags(scored(), threshold=0.5, alert_budget=1.0).num_rows == 0
+    assert decide_flags(score_rows(), threshold=0.5, alert_budget=1.0).num_rows == 0
 
 
 def test_flag_rows_meet_the_contract_and_carry_their_reasons_and_their_dag_run():
-    decided = decide_flags(scored(a=0.7), threshold=0.5, alert_budget=1.0)
+    decided = decide_flags(score_rows(a=0.7), threshold=0.5, alert_budget=1.0)
     flags = sign_flags(flag_rows(decided, {"a": json.dumps([{"code": "pace"}])}, THRESHOLD), "run-1")
     assert flags.schema.equals(FLAG_SCHEMA)
     (flag,) = flags.to_pylist()

@@ -10,7 +10,7 @@ from expectations.accounting import accounting_suite
 from expectations.events import events_suite
 from expectations.labels import labels_suite
 from expectations.runner import ExpectationsFailed, run_suite
-from expectations.scores import scores_suite
+from expectations.scores import ENOUGH, scores_suite
 from ml.contracts.events import EVENT_SCHEMA
 from ml.contracts.intervals import Interval
 from ml.contracts.labels import LABEL_SCHEMA
@@ -47,6 +47,7 @@ def scores(**changed):
         "user_id": ["u1", "u2"],
         "interval_start": DAY.start,
         "interval_end": DAY.end,
+        "evidence": ["sufficient", "sufficient"],
         "logit": [0.5, -1.0],
         "score": [0.6, 0.2],
         "events": [3, 64],
@@ -55,6 +56,10 @@ def scores(**changed):
         "model_version": "1",
     }
     return pd.DataFrame(columns | changed)
+
+
+def suite_of_two():
+    return scores_suite(DAY, users=2, scored=2, window=64)
 
 
 def labels(**changed):
@@ -73,7 +78,7 @@ def labels(**changed):
 def test_sound_events_labels_and_scores_pass(run):
     assert not run(events_suite(EVENT_SCHEMA.names, DAY), events()).failed
     assert not run(labels_suite(DAY), labels()).failed
-    assert not run(scores_suite(DAY, users=2, window=64), scores()).failed
+    assert not run(suite_of_two(), scores()).failed
 
 
 @pytest.mark.parametrize(
@@ -114,21 +119,57 @@ def test_labels_outside_their_contract_are_refused(run, broken):
         {"events": [3, 65]},
         {"last_event_time": DAY.end},
         {"model_version": ["1", "2"]},
-        {"score": [0.6, None]},
     ],
 )
 def test_scores_that_no_sound_model_gives_are_refused(run, broken):
-    assert run(scores_suite(DAY, users=2, window=64), scores(**broken)).failed
+    assert run(suite_of_two(), scores(**broken)).failed
 
 
 def test_a_shard_that_is_missing_is_noticed_by_the_number_of_users(run):
-    assert "expect_table_row_count_to_equal" in run(scores_suite(DAY, users=3, window=64), scores()).failed[0]
+    assert "expect_table_row_count_to_equal" in run(scores_suite(DAY, users=3, scored=2, window=64), scores()).failed[0]
 
 
 def test_a_model_that_says_the_same_of_everyone_is_refused(run):
     everyone = pd.concat([scores(logit=[0.0, 0.0])] * 20, ignore_index=True)
     everyone["user_id"] = [f"u{index}" for index in range(40)]
-    assert run(scores_suite(DAY, users=40, window=64), everyone).failed
+    assert run(scores_suite(DAY, users=40, scored=40, window=64), everyone).failed
+    assert not run(scores_suite(DAY, users=40, scored=ENOUGH - 1, window=64), everyone).failed
+
+
+def day_of_trails(*evidence: str):
+    """One user for each."""
+    judged = [one == "sufficient" for one in evidence]
+    users = [f"u{index}" for index in range(len(evidence))]
+    values = [float(index) / len(evidence) if one else None for index, one in enumerate(judged)]
+    given = {"evidence": evidence, "logit": values, "score": values}
+    return pd.concat([scores().head(1)] * len(evidence), ignore_index=True).assign(user_id=users, **given)
+
+
+def test_a_day_on_which_hardly_anyone_did_enough_is_sound(run):
+    day = day_of_trails(*["too_short"] * 39, "sufficient")
+    assert not run(scores_suite(DAY, users=40, scored=1, window=64), day).failed
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"evidence": ["sufficient", "too_short"]},
+        {"logit": [0.5, None]},
+        {"score": [0.6, None]},
+        {"evidence": ["sufficient", "a hunch"]},
+    ],
+)
+def test_a_score_is_there_exactly_where_there_is_evidence(run, broken):
+    assert run(suite_of_two(), scores(**broken)).failed
+
+
+def test_where_everyone_is_unlike_training_the_events_are_refused_not_the_users(run):
+    def failed(unlike: int) -> tuple[str, ...]:
+        day = day_of_trails(*["too_unlike"] * unlike, *["sufficient"] * (40 - unlike))
+        return run(scores_suite(DAY, users=40, scored=40 - unlike, window=64), day).failed
+
+    assert not failed(4)
+    assert "expect_column_values_to_not_be_in_set" in failed(5)[0]
 
 
 def test_lost_rows_and_too_many_quarantined_ones_are_refused(run):
@@ -141,10 +182,10 @@ def test_lost_rows_and_too_many_quarantined_ones_are_refused(run):
 
 
 def test_a_failure_leaves_its_result_and_a_page_that_shows_it(run, tmp_path):
-    outcome = run(scores_suite(DAY, users=2, window=64), scores(score=[0.6, 1.2]))
+    outcome = run(suite_of_two(), scores(score=[0.6, 1.2]))
     assert json.loads(outcome.result_path.read_text())["success"] is False
     page = outcome.page_path.read_text()
-    assert "15 of 16 expectations hold" in page
+    assert "19 of 20 expectations hold" in page
     assert page.index("expect_column_values_to_be_between") < page.index("expect_column_values_to_be_unique")
     assert "1.2" in page
     assert "http" not in page, "a page loads nothing from a network"
@@ -152,11 +193,11 @@ def test_a_failure_leaves_its_result_and_a_page_that_shows_it(run, tmp_path):
 
 
 def test_a_page_shows_what_a_stranger_wrote_as_text(run):
-    page = run(scores_suite(DAY, users=2, window=64), scores(user_id=["<script>", "<script>"])).page_path.read_text()
+    page = run(suite_of_two(), scores(user_id=["<script>", "<script>"])).page_path.read_text()
     assert "&lt;script&gt;" in page
     assert "<script>" not in page
 
 
 def test_every_required_column_of_a_score_is_expected_to_be_there(run):
     for field in SCORE_SCHEMA:
-        assert run(scores_suite(DAY, users=2, window=64), scores().drop(columns=field.name)).failed, field.name
+        assert run(suite_of_two(), scores().drop(columns=field.name)).failed, field.name

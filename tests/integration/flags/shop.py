@@ -23,6 +23,7 @@ EMPTY = """
     ALTER TABLE trailguard.review DISABLE TRIGGER append_only;
     ALTER TABLE trailguard.label DISABLE TRIGGER append_only;
     DELETE FROM trailguard.review; DELETE FROM trailguard.label; DELETE FROM trailguard.scoring_run;
+    DELETE FROM trailguard.review_suggestion;
     ALTER TABLE trailguard.review ENABLE TRIGGER append_only;
     ALTER TABLE trailguard.label ENABLE TRIGGER append_only;
 """

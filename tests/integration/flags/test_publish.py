@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pyarrow as pa
@@ -49,6 +50,24 @@ def test_a_user_below_the_threshold_is_cleared(shop: Shop):
     assert published.cleared == 1
     assert ("ann", 1, "cleared", BELOW) in shop.rows()
     assert shop.flagged() == set()
+
+
+def test_a_user_without_a_score_keeps_the_older_flag_until_it_expires(shop: Shop):
+    shop.publish(0, {"ann": FLAGGED, "bob": FLAGGED})
+    assert shop.publish(1, {"bob": BELOW}).cleared == 1  # ann was there, and nothing could be said of her
+    assert shop.flagged() == {"ann"}
+    shop.publish(2, {"bob": BELOW})
+    assert shop.flagged() == set()
+
+
+def test_a_run_tells_how_many_users_it_could_not_judge(shop: Shop):
+    run = replace(run_of(day(0), 5), users_too_short=3, users_too_unlike=2)
+    shop.store.publish(run, flags_of(run, {}), shop.lake.scored_below)
+    counts = "users_scored, users_too_short, users_too_unlike"
+    for view in ("run_history", "flag_counts"):
+        assert shop.read(f"SELECT {counts} FROM {view}", "trailguard_analyst") == [(5, 3, 2)]
+    (told,) = flag_summary(shop.writer).to_pylist()
+    assert (told["users_too_short"], told["users_too_unlike"]) == (3, 2)
 
 
 def test_a_user_over_the_budget_keeps_the_older_flag(shop: Shop):

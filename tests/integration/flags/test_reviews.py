@@ -1,8 +1,11 @@
 from contextlib import closing
 
 import psycopg2
+import pyarrow as pa
 import pytest
 
+from ml.reviews.store import SuggestionStore
+from ml.reviews.suggest import SUGGESTIONS
 from tests.flag_rows import day
 from tests.integration.flags.shop import FLAGGED, Shop
 
@@ -41,6 +44,35 @@ def test_a_review_becomes_a_label(shop: Shop):
     review(shop, "bob", 0, "anomalous")
     labels = shop.read("SELECT user_id, event_id, label, kind, source, observed_at = now() FROM label ORDER BY 1")
     assert [row[:5] for row in labels] == [("ann", None, 0, "none", "review"), ("bob", None, 1, "bot", "review")]
+
+
+def suggest(shop: Shop, *rows: tuple[str, float | None, str]) -> None:
+    numbered = [{"rank": rank, "user_id": user, "score": score, "why": why}
+                for rank, (user, score, why) in enumerate(rows, start=1)]  # fmt: skip
+    suggestions = pa.Table.from_pylist(numbered, schema=SUGGESTIONS)
+    SuggestionStore(shop.writer).record(suggestions, day(0), model=("trailguard", "1"))
+
+
+OPEN = "SELECT user_id, rank, why FROM suggested_review ORDER BY rank"
+
+
+def test_a_suggested_user_is_reviewed_without_a_flag_and_then_no_longer_open(shop: Shop):
+    suggest(shop, ("ann", None, "unlike"), ("bob", 0.4, "uncertain"))
+    assert shop.read(OPEN, "trailguard_analyst") == [("ann", 1, "unlike"), ("bob", 2, "uncertain")]
+    review(shop, "ann", 0, "anomalous")
+    assert shop.read("SELECT user_id, label, kind, source FROM label") == [("ann", 1, "bot", "review")]
+    assert shop.read(OPEN, "trailguard_analyst") == [("bob", 2, "uncertain")]
+    assert SuggestionStore(shop.writer).labelled_users().to_pylist() == ["ann"]
+    assert shop.flagged() == set()
+    with pytest.raises(psycopg2.errors.ForeignKeyViolation, match="there is no such flag: user bob"):
+        review(shop, "bob", 1, "good")
+
+
+def test_suggesting_again_replaces_what_was_suggested_of_the_same_users_and_keeps_the_others(shop: Shop):
+    suggest(shop, ("ann", 0.5, "uncertain"), ("bob", 0.4, "uncertain"))
+    suggest(shop, ("cem", None, "unlike"), ("ann", 0.5, "diverse"))
+    again = [("cem", 1, "unlike"), ("ann", 2, "diverse"), ("bob", 2, "uncertain")]
+    assert sorted(shop.read(OPEN, "trailguard_analyst")) == sorted(again)
 
 
 def test_a_review_of_a_flag_that_is_not_there_is_refused(shop: Shop):
