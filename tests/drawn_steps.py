@@ -9,6 +9,8 @@ from ml.sequences.features import Featurizer, Steps
 from ml.training.batches import PackedBatch
 from ml.training.steps import TargetedSteps
 
+NAMES = ("gap", "b", "hour_sin")  # the first and the last describe one event
+
 
 def drawn_steps(users: int, window: int) -> TargetedSteps:
     """Lengths of 1 to `window` steps; three numbers and two codes at each."""
@@ -32,14 +34,22 @@ def events_of(batch: PackedBatch, data: TargetedSteps) -> np.ndarray:
 
 def featurizer_of(window: int) -> Featurizer:
     """What these steps' featurizer would be."""
-    return Featurizer({}, window, {}, [], {"a": 0.0, "b": 0.0, "c": 0.0}, {"a": 1.0, "b": 1.0, "c": 1.0}, [])
+    return Featurizer({}, window, {}, [], dict.fromkeys(NAMES, 0.0), dict.fromkeys(NAMES, 1.0), [])
 
 
 def small_model(architecture: Architecture = Architecture.GRU, *, layers: int = 2, dropout: float = 0.0) -> keras.Model:
     """The same weights each time, biases included."""
     keras.utils.set_random_seed(0)
-    shape = {"architecture": architecture, "width": 8, "layers": layers, "heads": 2, "dropout": dropout}
-    model = build_model(ModelConfig(numeric=3, vocabulary_sizes=(5, 5), encoded=(0, 2), **shape))
+    encoded = (0, 2) if architecture is Architecture.FUSION else ()
+    shape = {
+        "encoded": encoded,
+        "architecture": architecture,
+        "width": 8,
+        "layers": layers,
+        "heads": 2,
+        "dropout": dropout,
+    }
+    model = build_model(ModelConfig(numeric=3, vocabulary_sizes=(5, 5), **shape))
     rng = np.random.default_rng(2)
     model.set_weights([weight + 0.1 * rng.normal(size=weight.shape) for weight in model.get_weights()])
     return model
