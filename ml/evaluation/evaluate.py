@@ -8,7 +8,8 @@ import numpy as np
 from ml.errors import TrailguardError
 from ml.evaluation.metrics import compare_models, expected_calibration_error
 from ml.evaluation.views import cut_views, last_targets
-from ml.models.baseline import Baseline, baseline_columns
+from ml.models.baseline import Baseline
+from ml.models.columns import baseline_columns
 from ml.scoring.scorer import Scorer
 from ml.sequences.features import Steps
 from ml.sequences.sequences import Sequences

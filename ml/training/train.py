@@ -14,7 +14,8 @@ from ml.evaluation.heldout import FILE as HELDOUT
 from ml.evaluation.heldout import HELDOUT_SCHEMA
 from ml.evaluation.views import DAY, cut_views, last_targets
 from ml.files import new_file, write_json
-from ml.models.baseline import Baseline, baseline_columns
+from ml.models.baseline import Baseline
+from ml.models.columns import baseline_columns
 from ml.models.files import export_onnx, save_keras
 from ml.models.infer import infer_logits
 from ml.models.network import adapt_model, build_model
