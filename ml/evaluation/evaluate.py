@@ -27,7 +27,7 @@ class NobodyToJudge(TrailguardError):
 def evaluate(bundle: Path, sequences: Sequences, *, seed: int) -> dict[str, dict]:
     """model -> view -> metric -> {value, low, high}; the difference has a model's place, "gru - lightgbm".
 
-    Ours is named after its architecture.
+    Ours has the name of its ScoringModel.
     sequences: both ends of each user's trail, with `target`, of users that neither model was trained on.
     Raises NobodyToJudge.
     """
@@ -45,8 +45,8 @@ def evaluate(bundle: Path, sequences: Sequences, *, seed: int) -> dict[str, dict
 
 def score_view(scorer: Scorer, baseline: Baseline, view: str, steps: Steps) -> dict[str, np.ndarray]:
     """Both models' scores, (users,)."""
-    ours, theirs = scorer.network.last_logits(steps), baseline.predict(view, baseline_columns(steps, scorer.featurizer))
-    return {scorer.network.architecture: ours, BASELINE: theirs}
+    ours, theirs = scorer.model.last_logits(steps), baseline.predict(view, baseline_columns(steps, scorer.featurizer))
+    return {scorer.model.name: ours, BASELINE: theirs}
 
 
 def judge_probabilities(probability: np.ndarray, targets: np.ndarray) -> dict[str, float]:

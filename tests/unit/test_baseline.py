@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ml.models.baseline import Baseline
-from ml.models.columns import baseline_columns, event_columns, trail_columns
+from ml.models.columns import baseline_columns, event_columns
 from ml.sequences.features import Featurizer, Steps
 
 
