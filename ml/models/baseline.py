@@ -16,8 +16,6 @@ import numpy as np
 from ml.files import new_file, write_json
 from ml.models.boosting import Grown, Table, regrow, search
 
-THREADS = 1  # the views are fitted side by side: on a busy machine threads that wait cost more
-
 
 @dataclass(frozen=True)
 class Baseline:
@@ -40,7 +38,7 @@ class Baseline:
         """
 
         def fit_view(view: str) -> Grown:
-            return search(Table(*training[view]), Table(*validation[view]), seed=seed, threads=THREADS)
+            return search(Table(*training[view]), Table(*validation[view]), seed=seed, at_once=1)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             grown = dict(zip(training, pool.map(fit_view, training), strict=True))
@@ -50,10 +48,7 @@ class Baseline:
 
     def refit(self, training: Mapping[str, tuple[np.ndarray, np.ndarray]], *, seed: int) -> "Baseline":
         """The chosen parameters and numbers of rounds, fitted to other users. training: as for `fit`."""
-        models = {
-            view: regrow(Table(*table), self.chosen[view], seed=seed, threads=THREADS)
-            for view, table in training.items()
-        }
+        models = {view: regrow(Table(*table), self.chosen[view], seed=seed) for view, table in training.items()}
         return Baseline(models, self.chosen)
 
     def predict(self, view: str, columns: np.ndarray) -> np.ndarray:

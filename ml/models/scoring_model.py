@@ -10,7 +10,7 @@ from ml.sequences.features import Steps
 class ScoringModel(ABC):
     """Gives a trail the logit of its user being anomalous, given the steps so far.
 
-    A user's logits depend on their own steps alone, to the last bit, so that every shard gives the same scores.
+    A user's logits depend on their own steps alone, whoever else is scored with them.
     """
 
     @property
