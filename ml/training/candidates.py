@@ -20,6 +20,8 @@ class Candidate(StrEnum):
 NETWORKS = {candidate: Architecture(candidate) for candidate in Candidate if candidate in set(Architecture)} | {
     Candidate.BLEND: Architecture.FUSION
 }  # the candidates that are a network or hold one
+WINNER = "winner"  # whichever candidate the comparison as of the same day names
+Choice = StrEnum("Choice", [*((candidate.name, candidate.value) for candidate in Candidate), ("WINNER", WINNER)])
 BOOSTED = (Candidate.LIGHTGBM, Candidate.BLEND)  # those that are boosted trees or hold them
 
 
