@@ -12,8 +12,9 @@ FIRST_LINES = 3
 
 
 def log_reports(report: Path, comparison: Path) -> dict[str, str]:
-    """Logs both to the active MLflow run, the comparison where there is one; returns the version's tag -> artifact path.
+    """Logs both to the active MLflow run, the comparison where there is one.
 
+    Returns: the version's tag -> artifact path.
     report: what evaluate-model wrote. comparison: what compare-models wrote, if it ran.
     """
     mlflow.log_artifacts(str(report), REPORT)
