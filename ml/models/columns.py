@@ -42,7 +42,7 @@ def _first_columns(steps: Steps, rows: np.ndarray, count: int, featurizer: Featu
 
 def _begins(steps: Steps, rows: np.ndarray) -> np.ndarray:
     """int64 (rows,): where the trail of each of these steps begins."""
-    return np.repeat(steps.offsets[:-1], steps.lengths)[rows]
+    return steps.offsets[np.searchsorted(steps.offsets, rows, side="right") - 1]
 
 
 def _columns(
