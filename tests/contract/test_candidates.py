@@ -81,7 +81,8 @@ def test_the_bundle_opens_as_what_was_trained_and_holds_nothing_else(trained: Tr
 
 def test_it_finds_the_anomalous_users_it_never_saw(trained: Trained):
     test = trained.snapshot.slice("test").newest(8)
-    logits, scores = trained.scorer.score_users(test)
+    logits = trained.scorer.model.last_logits(trained.scorer.featurizer.transform(test))
+    scores = trained.scorer.calibration.probability(logits)
     assert roc_auc_score(last_targets(test), logits) > 0.9
     assert (np.argsort(logits) == np.argsort(scores)).all()
 
@@ -130,15 +131,15 @@ from pathlib import Path
 from ml.scoring.scorer import Scorer
 from ml.training.snapshot import Snapshot
 scored = Scorer.load(Path({bundle!r})).score_users(Snapshot.load(Path({folder!r})).slice("test").newest(8))
-print(scored[0].tolist(), "keras" in sys.modules)
+print(scored.evidence.tolist(), scored.logits.tolist(), "keras" in sys.modules)
 """
 
 
 def test_another_process_gives_the_same_scores_without_keras(trained: Trained):
     code = FRESH.format(bundle=str(trained.bundle), folder=str(trained.folder))
     done = run_without_tensorflow(code)
-    here = trained.scorer.score_users(trained.snapshot.slice("test").newest(8))[0]
-    assert done.stdout.splitlines()[-1:] == [f"{here.tolist()} False"], done.stderr
+    here = trained.scorer.score_users(trained.snapshot.slice("test").newest(8))
+    assert done.stdout.splitlines()[-1:] == [f"{here.evidence.tolist()} {here.logits.tolist()} False"], done.stderr
 
 
 def test_users_are_explained_by_what_gave_them_away(trained: Trained):
