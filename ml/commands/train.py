@@ -1,7 +1,6 @@
 """Stages that train, calibrate, judge and register a model as of a day."""
 
 import json
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,11 +10,12 @@ import typer
 from ml.commands.stage import AsOf, DagRunId, Seed, new_app, stage
 from ml.contracts.intervals import parse_time
 from ml.files import write_json
-from ml.models.config import Architecture
+from ml.models.config import Architecture, Size
 from ml.settings import settings
 from ml.training.tuning import Tuning
 
 if TYPE_CHECKING:
+    from ml.training.config import TrainingConfig
     from ml.training.snapshot import Snapshot
     from ml.training.team import Team
 
@@ -49,6 +49,7 @@ def fit_model(
     as_of: AsOf,
     seed: Seed = 0,
     architecture: Annotated[Architecture, typer.Option(help="How the model looks back.")] = Architecture.GRU,
+    size: Annotated[Size, typer.Option(help="How many weights it has.")] = Size.DEFAULT,
     workers: Annotated[int, typer.Option(min=1, help="Processes of this machine that share each optimizer step.")] = 1,
     backbone: Annotated[
         str, typer.Option(help="Pre-trained backbone to start from: a folder, or a version of the registered one.")
@@ -56,16 +57,21 @@ def fit_model(
     tuning: Annotated[
         Tuning, typer.Option(help="Which weights move; only a backbone can be tuned in part.")
     ] = Tuning.FULL,
+    tuned: Annotated[str, typer.Option(help="What tune-model found: a tuned.json; none for the defaults.")] = "",
 ) -> dict:
     """Fit the model and the LightGBM baseline on the train slice; the validation slice says when to stop.
 
     A training that was broken off goes on from its newest epoch.
     """
+    from ml.search.tuned import read_tuned
+    from ml.training.config import configure
     from ml.training.launch import launch
     from ml.training.team import ALONE
 
-    start = _backbone(backbone) if backbone else None
-    work = partial(_train, training_folder(as_of), _bundle(as_of), architecture, tuning, start, seed)
+    start = find_backbone(backbone) if backbone else None
+    found = read_tuned(Path(tuned), architecture) if tuned else {}
+    config = configure(architecture, size, **found, tuning=tuning)
+    work = partial(_train, training_folder(as_of), _bundle(as_of), config, start, seed)
     if workers == 1:
         return work(ALONE)
     restarts = launch(work, workers=workers)
@@ -171,21 +177,18 @@ def register_challenger(as_of: AsOf, dag_run_id: DagRunId = "") -> dict:
 def _train(
     folder: Path,
     bundle: Path,
-    architecture: Architecture,
-    tuning: Tuning,
+    config: "TrainingConfig",
     backbone: Path | None,
     seed: int,
     team: "Team",
 ) -> dict:
     """What a worker does; the launcher need not import TensorFlow."""
-    from ml.training.config import DEFAULTS
     from ml.training.train import train
 
-    config = replace(DEFAULTS[architecture], tuning=tuning)
     return train(folder, bundle, config, seed, team, backbone_folder=backbone)
 
 
-def _backbone(found: str) -> Path:
+def find_backbone(found: str) -> Path:
     """Of a folder, itself; of a version, the registered backbone's copy."""
     if not found.isdecimal():
         return Path(found)

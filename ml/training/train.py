@@ -1,6 +1,7 @@
 """From a snapshot to a bundle: featurizer, model, its ONNX twin, the baseline, and what both say of held-out users."""
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -67,11 +68,8 @@ def train(
     """
     snapshot = Snapshot.load(snapshot_folder)
     began = time.perf_counter()
-    sequences = both_ends(snapshot.slice("train"), snapshot.window)
     backbone = Backbone.load(backbone_folder) if backbone_folder else None
-    featurizer = backbone.featurizer_for(snapshot) if backbone else fit_featurizer(snapshot)
-    training = targeted_steps(sequences, featurizer)
-    validation = targeted_steps(both_ends(snapshot.slice("validation"), snapshot.window), featurizer)
+    featurizer, training, validation = read_material(snapshot, backbone)
     origin = folder_digest(backbone_folder) if backbone_folder else ""
     key = {"fingerprint": snapshot.fingerprint, "config": asdict(config), "seed": seed, "workers": team.size}
     checkpoint = Checkpoint(
@@ -122,12 +120,13 @@ def fit_network(
     team: Team = ALONE,
     backbone: Backbone | None = None,
     checkpoint: Checkpoint | None = None,
+    watch: Callable[[Curves], None] | None = None,
 ) -> tuple[keras.Model, Curves]:
     """A fitted model and its curves, started from a backbone where there is one.
 
     The same seed gives the same weights on a CPU. TensorFlow's own switch for deterministic operations stays off: the
     compiled step adds up in a fixed order without it, and Keras compiles nothing while it is on.
-    Raises BackboneUnfit, BackboneNeeded.
+    watch: see run_epochs. Raises BackboneUnfit, BackboneNeeded.
     """
     keras.utils.set_random_seed(seed)
     shape = config.shape(featurizer)
@@ -147,8 +146,22 @@ def fit_network(
         seed=seed,
         team=team,
         checkpoint=checkpoint,
+        watch=watch,
     )
     return model, curves
+
+
+def read_material(
+    snapshot: Snapshot, backbone: Backbone | None = None
+) -> tuple[Featurizer, TargetedSteps, TargetedSteps]:
+    """The featurizer, what is learned from and what says when to stop; the other slices are not touched.
+
+    Raises BackboneUnfit, BackboneTooNew.
+    """
+    featurizer = backbone.featurizer_for(snapshot) if backbone else fit_featurizer(snapshot)
+    parts = (both_ends(snapshot.slice(name), snapshot.window) for name in ("train", "validation"))
+    training, validation = (targeted_steps(part, featurizer) for part in parts)
+    return featurizer, training, validation
 
 
 def fit_featurizer(snapshot: Snapshot) -> Featurizer:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.models.config import Architecture
+from ml.models.config import Architecture, Size
 from ml.training.tuning import Tuning
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,6 +17,7 @@ GRAPHS = {
         "take_snapshot",
         "validate_sequences",
         "pretrain_encoder",
+        "tune_model",
         "fit_model",
         "calibrate_scores",
         "choose_threshold",
@@ -69,7 +70,7 @@ def test_a_daily_run_covers_a_whole_day_and_a_weekly_run_a_week(dags):
 
 def test_training_waits_for_the_gpu_pool_and_nothing_else_does(dags):
     pools = {task.task_id: task.pool for dag in dags.values() for task in dag.tasks}
-    assert {task for task, pool in pools.items() if pool == "gpu"} == {"pretrain_encoder", "fit_model"}
+    assert {task for task, pool in pools.items() if pool == "gpu"} == {"pretrain_encoder", "tune_model", "fit_model"}
 
 
 def test_nobody_answering_means_reject(dags):
@@ -110,8 +111,10 @@ def test_the_library_never_imports_airflow():
     ] == []
 
 
-def test_every_architecture_can_be_trained_by_the_dag(dags):
-    assert dags["train_model"].params.get_param("architecture").schema["enum"] == list(Architecture)
+def test_every_architecture_can_be_trained_by_the_dag_in_every_size(dags):
+    params = dags["train_model"].params
+    assert params.get_param("architecture").schema["enum"] == list(Architecture)
+    assert params.get_param("size").schema["enum"] == list(Size)
 
 
 def test_pre_training_is_asked_for_and_training_goes_on_without_it(dags):
@@ -119,3 +122,10 @@ def test_pre_training_is_asked_for_and_training_goes_on_without_it(dags):
     assert params["pretrain"] is False
     assert params.get_param("tuning").schema["enum"] == list(Tuning)
     assert fit.trigger_rule == "none_failed"
+
+
+def test_a_search_is_asked_for_by_its_minutes_and_training_goes_on_without_it(dags):
+    params, search = dags["train_model"].params, dags["train_model"].get_task("tune_model")
+    assert params["tune_minutes"] == 0
+    assert params["tuned"] is None
+    assert search.trigger_rule == "none_failed"
