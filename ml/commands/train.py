@@ -54,6 +54,10 @@ def fit_model(
     backbone: Annotated[
         str, typer.Option(help="Pre-trained backbone to start from: a folder, or a version of the registered one.")
     ] = "",
+    mapping: Annotated[
+        str,
+        typer.Option(help="YAML file: what this data set's names are called in the one that the backbone has seen."),
+    ] = "",
     tuning: Annotated[
         Tuning, typer.Option(help="Which weights move; only a backbone can be tuned in part.")
     ] = Tuning.FULL,
@@ -71,7 +75,8 @@ def fit_model(
     start = find_backbone(backbone) if backbone else None
     found = read_tuned(Path(tuned), architecture) if tuned else {}
     config = configure(architecture, size, **found, tuning=tuning)
-    work = partial(_train, training_folder(as_of), _bundle(as_of), config, start, seed)
+    declared = Path(mapping) if mapping else None
+    work = partial(_train, training_folder(as_of), _bundle(as_of), config, start, declared, seed)
     if workers == 1:
         return work(ALONE)
     restarts = launch(work, workers=workers)
@@ -179,13 +184,14 @@ def _train(
     bundle: Path,
     config: "TrainingConfig",
     backbone: Path | None,
+    mapping: Path | None,
     seed: int,
     team: "Team",
 ) -> dict:
     """What a worker does; the launcher need not import TensorFlow."""
     from ml.training.train import train
 
-    return train(folder, bundle, config, seed, team, backbone_folder=backbone)
+    return train(folder, bundle, config, seed, team, backbone_folder=backbone, mapping=mapping)
 
 
 def find_backbone(found: str) -> Path:

@@ -20,6 +20,7 @@ from ml.models.files import export_onnx, save_keras
 from ml.models.infer import infer_logits
 from ml.models.network import adapt_model, build_model
 from ml.pretraining.backbone import Backbone
+from ml.pretraining.transfer import translate
 from ml.registry.digest import folder_digest
 from ml.sequences.features import Featurizer
 from ml.sequences.sequences import Sequences
@@ -39,7 +40,7 @@ HELD_OUT = ("validation", "calibration", "threshold", "test")
 
 
 class BackboneNeeded(TrailguardError):
-    """Adapters and a frozen backbone make sense only where training starts from a pre-trained one.
+    """Adapters, a frozen backbone and a mapping make sense only where training starts from a pre-trained one.
 
     Name one, or train all weights.
     """
@@ -55,6 +56,7 @@ def train(
     team: Team = ALONE,
     *,
     backbone_folder: Path | None = None,
+    mapping: Path | None = None,
 ) -> dict[str, object]:
     """Fits model and baseline on the snapshot's train slice, stopping early on its validation slice.
 
@@ -63,17 +65,22 @@ def train(
     heldout.parquet (see ml.evaluation.heldout).
     The same snapshot, config and seed give the same figures on the same machine.
     A training that was broken off goes on from its newest epoch. Worker 0 of a team writes; the others help to fit.
-    backbone_folder: of a pre-trained backbone to start from, whose featurizer the model then reads with.
+    backbone_folder: of a pre-trained backbone to start from, whose featurizer the model then reads with; with a mapping
+    of this data set's names to the backbone's it keeps a featurizer of its own.
     Returns the facts in training.json, or nothing for the others.
     """
+    if mapping and not backbone_folder:
+        raise BackboneNeeded(mapping=mapping)
     snapshot = Snapshot.load(snapshot_folder)
     began = time.perf_counter()
-    backbone = Backbone.load(backbone_folder) if backbone_folder else None
+    backbone = load_start(snapshot, backbone_folder, mapping, seed) if backbone_folder else None
     featurizer, training, validation = read_material(snapshot, backbone)
     origin = folder_digest(backbone_folder) if backbone_folder else ""
+    declared = mapping.read_text() if mapping else ""
     key = {"fingerprint": snapshot.fingerprint, "config": asdict(config), "seed": seed, "workers": team.size}
     checkpoint = Checkpoint(
-        snapshot_folder / CHECKPOINT, key | {"backend": keras.backend.backend(), "backbone": origin}
+        snapshot_folder / CHECKPOINT,
+        key | {"backend": keras.backend.backend(), "backbone": origin, "mapping": declared},
     )
     model, curves = fit_network(
         training, validation, featurizer, config, seed, team=team, backbone=backbone, checkpoint=checkpoint
@@ -98,6 +105,7 @@ def train(
         "parameters": model.count_params(),
         "trained_share": round(Learner(model, config, seed).trained_share, 4),
         "backbone_sha256": origin,
+        "mapping": declared,
         "features": len(featurizer.numeric_names) + len(featurizer.categorical_names),
         "best_epoch": curves.best_epoch,
         "validation_loss": min(curves.validation_loss),
@@ -149,6 +157,12 @@ def fit_network(
         watch=watch,
     )
     return model, curves
+
+
+def load_start(snapshot: Snapshot, folder: Path, mapping: Path | None, seed: int) -> Backbone:
+    """The backbone of the folder; with a mapping, as it reads the snapshot. Raises InputAbsent, MappingInvalid."""
+    backbone = Backbone.load(folder)
+    return translate(backbone, fit_featurizer(snapshot), mapping, seed) if mapping else backbone
 
 
 def read_material(
