@@ -37,15 +37,8 @@ def pretrain_encoder(
 
     chosen, config, folder = settings(), configure(architecture, size), training_folder(as_of) / "backbone"
     labels = LabelStore(chosen.database_url).known_at(parse_time(as_of))
-    facts = make_backbone(
-        training_folder(as_of),
-        chosen.lake / "events",
-        labels,
-        config,
-        objective,
-        seed,
-        out=folder,
-    )
+    snapshot, events = training_folder(as_of), chosen.lake / "events"
+    facts = make_backbone(snapshot, events, labels, config, objective, seed, out=folder)
     registry = ModelRegistry(chosen.mlflow_tracking_uri, chosen.model_name + SUFFIX)
     version = register_backbone(registry, folder, dag_run_id=dag_run_id)
     told = {name: facts[name] for name in ("users", "events", "held_out_loss")}
