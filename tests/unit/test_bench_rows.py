@@ -79,7 +79,7 @@ def test_the_scaling_curve_is_a_table_and_a_chart(tmp_path: Path, monkeypatch: p
     ]  # fmt: skip
     scaling_page.write_page(rows, architecture="gru", machine="2 cores")
     text = (tmp_path / "scaling.md").read_text()
-    assert (text.startswith("above\n"), text.endswith("below\n"), "old" in text) == (True, True, False)
+    assert (text.startswith("above\n"), text.endswith("below\n"), "\nold\n" in text) == (True, True, False)
     assert text.count("\n| 9") == 4
     figures = "0.9500 (0.9400 to 0.9600) | 0.9500 (0.9400 to 0.9600) | 0.9000 (0.9400 to 0.9600)"
     assert f"| 95,193 | 0.1 | 500 | 7 | {figures}" in text
