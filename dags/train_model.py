@@ -1,21 +1,28 @@
 """Trains a model as of a day and registers it as challenger.
 
 **Reads** `lake/events/` before `as_of` and the labels observed before `as_of`. **Writes** `lake/training/as_of=*/`, an
-MLflow run (parameters, curves, plots, metrics beside the baseline's, validation results) and a version with the alias
-`challenger`. Emits the asset `challenger`, which starts `promote_model`.
+MLflow run (parameters, curves, plots, metrics beside the baseline's, the comparison, validation results) and a version
+with the alias `challenger`, whose description links to the reports. Emits the asset `challenger`, which starts
+`promote_model`.
 
 **When it fails** the champion stays and keeps scoring.
 
 - `take_snapshot` refused: too few matured users, or one class only; the message says how many there are.
 - `validate_sequences` failed: the snapshot breaks its expectations (a leak, an empty slice); the log lists them.
+- `fit_model` refused: `architecture: winner` and no comparison as of that day; trigger it again with `compare`.
 - `choose_threshold` refused: no threshold reaches the precision floor within the alert budget; more labels, a lower
   floor or a larger budget are needed (`TRAILGUARD_PRECISION_FLOOR`, `TRAILGUARD_ALERT_BUDGET`).
 - Anything else is retried; `pretrain_encoder` and `fit_model` go on from their newest epoch. The same `as_of` and seed
   give the same metrics.
 
-**By hand**: trigger with `as_of`; without it, the end of the data interval is taken. With `pretrain`, an encoder first
-learns from trails without labels (`backbone/` beside the snapshot, registered as a model of its own), and `tuning` says
-which of its weights `fit_model` moves; else `pretrain_encoder` is skipped.
+**By hand**: trigger with `as_of`; without it, the end of the data interval is taken.
+
+- With `compare`, models are first compared on the newest users whose labels have matured (`comparison/` beside the
+  snapshot; an artifact of the version later); else `compare_models` is skipped. `architecture: winner` trains the one
+  that this comparison names, or that of an earlier DAG run as of the same day.
+- With `pretrain`, an encoder first learns from trails without labels (`backbone/` beside the snapshot, registered as a
+  model of its own), and `tuning` says which of its weights `fit_model` moves; else `pretrain_encoder` is skipped. Only
+  a network's name can be given with it.
 """
 
 from airflow.sdk import Param, dag, task
@@ -44,8 +51,16 @@ def validate_sequences(as_of: str) -> dict:
     return run_stage("sequences", module="expectations", as_of=as_of)
 
 
-@task.skip_if(lambda context: not context["params"]["pretrain"])
+@task.skip_if(lambda context: not context["params"]["compare"])
 @task(pool=GPU_POOL)
+def compare_models(as_of: str, seed: str) -> dict:
+    from trailguard_stage import run_stage
+
+    return run_stage("compare-models", as_of=as_of, seed=seed)
+
+
+@task.skip_if(lambda context: not context["params"]["pretrain"])
+@task(pool=GPU_POOL, trigger_rule="none_failed")
 def pretrain_encoder(as_of: str, seed: str, architecture: str, dag_run_id: str) -> dict:
     from trailguard_stage import run_stage
 
@@ -98,8 +113,11 @@ def register_challenger(as_of: str, dag_run_id: str) -> dict:
         "as_of": Param(None, type=["null", "string"], format="date", description="train on what was known by then"),
         "seed": Param(0, type="integer", minimum=0),
         "architecture": Param(
-            "gru", enum=["gru", "lstm", "transformer", "fusion"], description="how the model looks at steps, and back"
+            "gru",
+            enum=["gru", "lstm", "transformer", "fusion", "lightgbm", "blend", "winner"],
+            description="the model; the winner is what the comparison as of the same day names",
         ),
+        "compare": Param(False, type="boolean", description="first compare models on the newest users"),
         "pretrain": Param(False, type="boolean", description="first learn from trails without labels"),
         "tuning": Param(
             "full", enum=["full", "lora", "frozen"], description="which weights of a pre-trained encoder move"
@@ -112,6 +130,7 @@ def train_model():
     (
         take_snapshot(AS_OF)
         >> validate_sequences(AS_OF)
+        >> compare_models(AS_OF, SEED)
         >> pretrain_encoder(AS_OF, SEED, ARCHITECTURE, "{{ run_id }}")
         >> fit_model(AS_OF, SEED, ARCHITECTURE, BACKBONE, TUNING)
         >> calibrate_scores(AS_OF)

@@ -51,6 +51,15 @@ def staggered_events() -> pa.Table:
     return events.set_column(index, events.schema.field("event_time"), moved)
 
 
+def telling_events() -> pa.Table:
+    """The same, and the users whom `staggered_labels` names pay twenty more."""
+    events = staggered_events()
+    index = events.column_names.index("price")
+    named = pa.array([int(user[1:]) % 3 == 0 for user in events["user_id"].to_pylist()])
+    prices = pc.if_else(named, pc.add(events["price"], 20.0), events["price"])
+    return events.set_column(index, events.schema.field("price"), prices)
+
+
 def staggered_labels() -> pa.Table:
     """Every third of those users is fraudulent, which became known nine days after they began."""
     users = [f"u{number:03d}" for number in range(0, 200, 3)]

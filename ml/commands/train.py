@@ -11,8 +11,8 @@ import typer
 from ml.commands.stage import AsOf, DagRunId, Seed, new_app, stage
 from ml.contracts.intervals import parse_time
 from ml.files import write_json
-from ml.models.config import Architecture
 from ml.settings import settings
+from ml.training.candidates import BOOSTED, NETWORKS, WINNER, Candidate, Choice, OnlyForNetworks
 from ml.training.tuning import Tuning
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def take_snapshot(as_of: AsOf) -> dict:
 def fit_model(
     as_of: AsOf,
     seed: Seed = 0,
-    architecture: Annotated[Architecture, typer.Option(help="How the model looks back.")] = Architecture.GRU,
+    architecture: Annotated[
+        Choice, typer.Option(help="The model; `winner` is the one that compare-models named.")
+    ] = Choice.GRU,
     workers: Annotated[int, typer.Option(min=1, help="Processes of this machine that share each optimizer step.")] = 1,
     backbone: Annotated[
         str, typer.Option(help="Pre-trained backbone to start from: a folder, or a version of the registered one.")
@@ -59,13 +61,16 @@ def fit_model(
 ) -> dict:
     """Fit the model and the LightGBM baseline on the train slice; the validation slice says when to stop.
 
-    A training that was broken off goes on from its newest epoch.
+    A network's training that was broken off goes on from its newest epoch.
     """
     from ml.training.launch import launch
     from ml.training.team import ALONE
 
+    candidate = _named_winner(as_of) if architecture == WINNER else Candidate(architecture)
+    if candidate not in NETWORKS and (backbone or tuning is not Tuning.FULL or workers > 1):
+        raise OnlyForNetworks(architecture=candidate, backbone=backbone, tuning=tuning, workers=workers)
     start = _backbone(backbone) if backbone else None
-    work = partial(_train, training_folder(as_of), _bundle(as_of), architecture, tuning, start, seed)
+    work = partial(_train, training_folder(as_of), _bundle(as_of), candidate, tuning, start, seed)
     if workers == 1:
         return work(ALONE)
     restarts = launch(work, workers=workers)
@@ -111,7 +116,7 @@ def evaluate_model(as_of: AsOf, seed: Seed = 0) -> dict:
     from ml.evaluation.report import write_report
     from ml.evaluation.withheld import evaluate_withheld
 
-    test = _snapshot(as_of).slice("test")
+    test = load_snapshot(as_of).slice("test")
     metrics = evaluate(_bundle(as_of), test, seed=seed)
     write_json(_bundle(as_of) / "metrics.json", metrics)
     write_report(_bundle(as_of), _report(as_of), test)
@@ -157,13 +162,14 @@ def register_challenger(as_of: AsOf, dag_run_id: DagRunId = "") -> dict:
     from ml.registry.model_registry import ModelRegistry
     from ml.registry.register import Training, register
 
-    chosen, snapshot = settings(), _snapshot(as_of)
+    chosen, snapshot = settings(), load_snapshot(as_of)
     training = Training(
         as_of=snapshot.as_of.isoformat(),
         fingerprint=snapshot.fingerprint,
         snapshot=training_folder(as_of).resolve(),
         bundle=_bundle(as_of),
         report=_report(as_of),
+        comparison=comparison_folder(as_of),
         validations=sorted((chosen.lake / "validations").glob("*/*.json")),
         example=snapshot.slice("train").of_users(snapshot.users["user_id"][:3].combine_chunks()),
     )
@@ -174,7 +180,7 @@ def register_challenger(as_of: AsOf, dag_run_id: DagRunId = "") -> dict:
 def _train(
     folder: Path,
     bundle: Path,
-    architecture: Architecture,
+    candidate: Candidate,
     tuning: Tuning,
     backbone: Path | None,
     seed: int,
@@ -184,8 +190,16 @@ def _train(
     from ml.training.config import DEFAULTS
     from ml.training.train import train
 
-    config = replace(DEFAULTS[architecture], tuning=tuning)
-    return train(folder, bundle, config, seed, team, backbone_folder=backbone)
+    config = replace(DEFAULTS[NETWORKS[candidate]], tuning=tuning) if candidate in NETWORKS else None
+    return train(folder, bundle, config, seed, team, backbone_folder=backbone, boosted=candidate in BOOSTED)
+
+
+def _named_winner(as_of: str) -> Candidate:
+    from ml.comparison.winner import SAFE, read_winner
+
+    winner = read_winner(comparison_folder(as_of))
+    typer.echo(f"The comparison names {winner}." if winner else f"The comparison names nobody: {SAFE} it is.")
+    return winner or SAFE
 
 
 def _backbone(found: str) -> Path:
@@ -221,7 +235,13 @@ def _report(as_of: str) -> Path:
     return training_folder(as_of) / "report"
 
 
-def _snapshot(as_of: str) -> "Snapshot":
+def comparison_folder(as_of: str) -> Path:
+    """Of what compare-models found as of that day."""
+    return training_folder(as_of) / "comparison"
+
+
+def load_snapshot(as_of: str) -> "Snapshot":
+    """The one taken as of that day. Raises InputAbsent."""
     from ml.training.snapshot import Snapshot
 
     return Snapshot.load(training_folder(as_of))

@@ -11,7 +11,7 @@ from ml.comparison.controls import Control
 from ml.comparison.protocol import Protocol as ComparisonProtocol
 from ml.comparison.slices import JUDGED, KIND, Slice
 from ml.evaluation.views import cut_views
-from ml.models.baseline import baseline_columns, event_columns
+from ml.models.columns import baseline_columns, event_columns
 from ml.sequences.features import Featurizer, Steps
 from ml.sequences.sequences import Sequences
 from ml.training.steps import TargetedSteps, both_ends, targeted_steps, weighed_steps

@@ -8,7 +8,8 @@ import numpy as np
 from ml.errors import TrailguardError
 from ml.evaluation.metrics import compare_models, expected_calibration_error
 from ml.evaluation.views import cut_views, last_targets
-from ml.models.baseline import Baseline, baseline_columns
+from ml.models.baseline import Baseline
+from ml.models.columns import baseline_columns
 from ml.scoring.scorer import Scorer
 from ml.sequences.features import Steps
 from ml.sequences.sequences import Sequences
@@ -26,7 +27,7 @@ class NobodyToJudge(TrailguardError):
 def evaluate(bundle: Path, sequences: Sequences, *, seed: int) -> dict[str, dict]:
     """model -> view -> metric -> {value, low, high}; the difference has a model's place, "gru - lightgbm".
 
-    Ours is named after its architecture.
+    Ours has the name of its ScoringModel.
     sequences: both ends of each user's trail, with `target`, of users that neither model was trained on.
     Raises NobodyToJudge.
     """
@@ -44,8 +45,8 @@ def evaluate(bundle: Path, sequences: Sequences, *, seed: int) -> dict[str, dict
 
 def score_view(scorer: Scorer, baseline: Baseline, view: str, steps: Steps) -> dict[str, np.ndarray]:
     """Both models' scores, (users,)."""
-    ours, theirs = scorer.network.last_logits(steps), baseline.predict(view, baseline_columns(steps, scorer.featurizer))
-    return {scorer.network.architecture: ours, BASELINE: theirs}
+    ours, theirs = scorer.model.last_logits(steps), baseline.predict(view, baseline_columns(steps, scorer.featurizer))
+    return {scorer.model.name: ours, BASELINE: theirs}
 
 
 def judge_probabilities(probability: np.ndarray, targets: np.ndarray) -> dict[str, float]:

@@ -79,5 +79,5 @@ def _training(axes: Axes, curves: dict) -> None:
     axes.plot(epochs, curves["loss"], color=INK[1], label="training")
     axes.plot(epochs, curves["validation_loss"], color=INK[0], label="validation")
     axes.axvline(curves["best_epoch"] + 1, color="0.8", zorder=0)
-    axes.set(xlabel="epoch", ylabel="loss, nats", title="Training")
+    axes.set(xlabel="epoch, or round of boosting", ylabel="loss, nats", title="Training")
     axes.legend(frameon=False)

@@ -19,7 +19,7 @@ def write_report(bundle: Path, report: Path, sequences: Sequences) -> None:
     seen = cut_views(sequences, scorer.featurizer.window)[ALL]
     targets = last_targets(seen)
     scores = score_view(scorer, baseline, ALL, scorer.featurizer.transform(seen))
-    probability = scorer.calibration.probability(scores[scorer.network.architecture])
+    probability = scorer.calibration.probability(scores[scorer.model.name])
     write_json(report / "probabilities.json", judge_probabilities(probability, targets))
     plot_report(
         report,

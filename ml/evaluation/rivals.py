@@ -20,5 +20,5 @@ def compare_rivals(bundles: Mapping[str, Path], sequences: Sequences) -> dict[st
     for name, bundle in bundles.items():
         scorer = Scorer.load(bundle)
         seen = cut_views(sequences, scorer.featurizer.window)[ALL]
-        scores[name] = scorer.network.last_logits(scorer.featurizer.transform(seen))
+        scores[name] = scorer.model.last_logits(scorer.featurizer.transform(seen))
     return compare_models(scores, last_targets(seen), seed=SEED)

@@ -44,7 +44,7 @@ def explain_users(scorer: Scorer, sequences: Sequences, reference: Reference) ->
     names = [*featurizer.numeric_names, *featurizer.categorical_names]
     groups = group_inputs(names, list(featurizer.extras))
     typical = typical_inputs(featurizer, reference)
-    added = contributions(scorer.network.last_logits, steps, [np.array(inputs) for inputs in groups.values()], typical)
+    added = contributions(scorer.model.last_logits, steps, [np.array(inputs) for inputs in groups.values()], typical)
     last = steps.offsets[1:] - 1
     distance = np.hstack(
         [np.abs(steps.numeric[last] - typical.numeric), (steps.categorical[last] != typical.categorical).astype(float)]

@@ -1,4 +1,5 @@
-"""The names of an exported model's files, and of what they take and give beside the model's own inputs."""
+"""The names of a model's files in a bundle, and of what exported ones take and give beside the model's own inputs."""
 
 EVERY_STEP, LAST_STEP = "model.onnx", "model_last.onnx"
+TREES, BLEND = "trees.txt", "blend.json"
 PLACES, LOGITS = "places", "logits"

@@ -8,17 +8,21 @@ from pathlib import Path
 import mlflow
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.data.sources import LocalArtifactDatasetSource
+from mlflow.entities import Metric
 from mlflow.models.model import ModelInfo
 
+from ml.models.bundle import TREES
 from ml.registry.digest import folder_digest
 from ml.registry.model_input import signature_of, to_example
 from ml.registry.model_registry import CHALLENGER, DIGEST_TAG, ModelRegistry
+from ml.registry.reports import describe_version, log_reports
 from ml.sequences.sequences import Sequences
 
 CODE = Path(__file__).resolve().parents[1]  # the ml package
 MODEL_FILE = Path(__file__).with_name("pyfunc_model.py")
 SCORING_NEEDS = ("mlflow", "numpy", "pandas", "pyarrow", "onnxruntime", "scikit-learn", "pydantic")
 EXPERIMENT = "trailguard"
+MOST_METRICS = 1000  # that MLflow takes at once
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Training:
     """What a training left behind.
 
     as_of, fingerprint: of the snapshot. snapshot: its folder. bundle: the model's folder. report: curves and plots.
+    comparison: what compare-models wrote, if it ran.
     validations: result files of Great Expectations for the batches it used. example: a few users' sequences.
     """
 
@@ -34,6 +39,7 @@ class Training:
     snapshot: Path
     bundle: Path
     report: Path
+    comparison: Path
     validations: list[Path]
     example: Sequences
 
@@ -41,19 +47,25 @@ class Training:
 def register(registry: ModelRegistry, training: Training, *, dag_run_id: str) -> str:
     """Logs the training, registers its bundle, points the alias `challenger` at it and returns the version."""
     mlflow.set_experiment(EXPERIMENT)
-    with mlflow.start_run(run_name=f"{registry.name} as of {training.as_of}"):
+    with mlflow.start_run(run_name=f"{registry.name} as of {training.as_of}") as run:
         mlflow.set_tags({"dag_run_id": dag_run_id, "as_of": training.as_of, "code_sha256": folder_digest(CODE, "*.py")})
         _log_dataset(training)
         _log_outcome(training)
+        reports = log_reports(training.report, training.comparison)
         info = _log_model(registry.name, training)
     version = str(info.registered_model_version)
     tags = {
         DIGEST_TAG: folder_digest(training.bundle),
         "as_of": training.as_of,
         "snapshot_fingerprint": training.fingerprint,
+        **{tag: f"{run.info.artifact_uri}/{path}" for tag, path in reports.items()},
     }
     for name, value in tags.items():
         registry.client.set_model_version_tag(registry.name, version, name, value)
+    architecture = _read(training.bundle / "training.json")["config"]["architecture"]
+    heading = f"{architecture}, trained as of {training.as_of}"
+    told = describe_version(heading, run.info, reports, training.comparison)
+    registry.client.update_model_version(registry.name, version, told)
     registry.move_alias(CHALLENGER, version)
     return version
 
@@ -64,24 +76,27 @@ def _log_dataset(training: Training) -> None:
 
 
 def _log_outcome(training: Training) -> None:
-    """Parameters, curves, metrics with their intervals, plots and what was validated."""
+    """Parameters, curves, metrics with their intervals and what was validated."""
     facts = _read(training.bundle / "training.json")
     seconds = {f"seconds_{name}": took for name, took in facts.pop("seconds").items()}
     mlflow.log_params(facts.pop("config") | seconds | facts)
     log_curves(training.bundle / "curves.json")
     mlflow.log_metrics(flat_metrics(_read(training.bundle / "metrics.json")))
     mlflow.log_metrics(_read(training.report / "probabilities.json"))
-    mlflow.log_artifacts(str(training.report), "report")
     for result in training.validations:
         mlflow.log_artifact(str(result), f"validations/{result.parent.name}")
 
 
 def log_curves(path: Path) -> None:
-    """Of the file that holds what Curves.to_dict gives."""
-    curves = _read(path)
-    for name in ("loss", "validation_loss"):
-        for epoch, value in enumerate(curves[name], start=1):
-            mlflow.log_metric(name, value, step=epoch)
+    """Of the file that holds what Curves.to_dict gives. Many at once: boosted trees have hundreds of rounds."""
+    curves, run = _read(path), mlflow.active_run().info
+    points = [
+        Metric(name, value, run.start_time, epoch)
+        for name in ("loss", "validation_loss")
+        for epoch, value in enumerate(curves[name], start=1)
+    ]
+    for begin in range(0, len(points), MOST_METRICS):
+        mlflow.MlflowClient().log_batch(run.run_id, metrics=points[begin : begin + MOST_METRICS])
 
 
 def _read(path: Path) -> dict:
@@ -107,6 +122,11 @@ def _log_model(name: str, training: Training) -> ModelInfo:
         code_paths=[str(CODE)],
         signature=signature_of(training.example),
         input_example=to_example(training.example),
-        pip_requirements=[f"{package}=={installed(package)}" for package in SCORING_NEEDS],
+        pip_requirements=[f"{package}=={installed(package)}" for package in scoring_needs(training.bundle)],
         registered_model_name=name,
     )
+
+
+def scoring_needs(bundle: Path) -> list[str]:
+    """The packages that scoring with this bundle imports."""
+    return [*SCORING_NEEDS, *(["lightgbm"] if (bundle / TREES).is_file() else [])]

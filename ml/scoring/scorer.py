@@ -1,92 +1,31 @@
-"""A model bundle at work: sequences in, calibrated scores out, on ONNX Runtime alone."""
+"""A model bundle at work: sequences in, calibrated scores out, without Keras or TensorFlow."""
 
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from ml.calibration.probability import ProbabilityCalibration
 from ml.contracts.scores import Evidence
-from ml.errors import InputAbsent
-from ml.models.bundle import EVERY_STEP, LAST_STEP, PLACES
+from ml.errors import ExitCode, TrailguardError
+from ml.models.blend import Blend
+from ml.models.bundle import BLEND, TREES
+from ml.models.scoring_model import ScoringModel
 from ml.scoring.evidence import EvidenceRule
-from ml.sequences.batches import Batch, pack_batches, pad, unpad
-from ml.sequences.features import Featurizer, Steps
+from ml.scoring.network import Network
+from ml.sequences.features import Featurizer
 from ml.sequences.sequences import Sequences
 
-TOKENS = 4096  # steps of one inference batch, padding included: small enough to stay in a core's cache
 
+class TreesUnreadable(TrailguardError):
+    """The model holds boosted trees, and LightGBM cannot be loaded here.
 
-@dataclass(frozen=True)
-class Network:
-    """The exported network in a bundle's folder. Raises InputAbsent where a file is missing.
-
-    threads: batches that run side by side, by default one on each core.
+    Install the package lightgbm and the OpenMP runtime that it needs, on Debian and Ubuntu libgomp1.
     """
 
-    folder: Path
-    threads: int = os.cpu_count() or 1
-
-    def __post_init__(self) -> None:
-        for name in (EVERY_STEP, LAST_STEP):
-            if not (self.folder / name).is_file():
-                raise InputAbsent(network=self.folder / name)
-
-    @cached_property
-    def _every_step(self) -> onnxruntime.InferenceSession:
-        return _open(self.folder / EVERY_STEP)
-
-    @cached_property
-    def _last_step(self) -> onnxruntime.InferenceSession:
-        return _open(self.folder / LAST_STEP)
-
-    @property
-    def architecture(self) -> str:
-        """See ml.models.config.Architecture."""
-        return self._last_step.get_modelmeta().graph_name
-
-    def logits(self, steps: Steps) -> np.ndarray:
-        """float32 (events,): the logit at every step."""
-        logits = np.empty(len(steps.numeric), np.float32)
-
-        def infer(batch: Batch) -> None:
-            rows, values = unpad(self._every_step.run(None, pad(steps, batch))[0], steps.offsets, batch)
-            logits[rows] = values
-
-        _side_by_side(infer, steps, self.threads)
-        return logits
-
-    def last_logits(self, steps: Steps) -> np.ndarray:
-        """float32 (users,): the logit at each user's last step."""
-        logits, last = np.empty(len(steps.lengths), np.float32), steps.lengths - 1
-
-        def infer(batch: Batch) -> None:
-            places = np.stack([last[batch.users], np.arange(len(batch.users))], axis=1)
-            (logits[batch.users],) = self._last_step.run(None, {**pad(steps, batch), PLACES: places})
-
-        _side_by_side(infer, steps, self.threads)
-        return logits
-
-
-def _open(path: Path) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # a step is too small to share: batches run side by side instead
-    return onnxruntime.InferenceSession(path, options, providers=onnxruntime.get_available_providers())
-
-
-def _side_by_side(infer: Callable[[Batch], None], steps: Steps, threads: int) -> None:
-    """One batch on each thread at a time."""
-    batches = pack_batches(steps.lengths, tokens=TOKENS)
-    for batch in batches[:1]:  # alone: it makes the session, and for one user a thread would cost more than the batch
-        infer(batch)
-    if others := batches[1:]:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(infer, others))
+    exit_code = ExitCode.USAGE
 
 
 @dataclass(frozen=True)
@@ -101,18 +40,19 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Scorer:
-    """Featurizer, network, probability calibration and rule of evidence of one bundle."""
+    """Featurizer, model, probability calibration and rule of evidence of one bundle."""
 
     bundle: Path
     featurizer: Featurizer
-    network: Network
+    model: ScoringModel
     calibration: ProbabilityCalibration
 
     @classmethod
     def load(cls, bundle: Path, *, threads: int = os.cpu_count() or 1) -> "Scorer":
-        """threads: see Network. Raises InputAbsent where the folder is no complete bundle."""
+        """threads: that scoring takes. Raises InputAbsent where the folder is no complete bundle, TreesUnreadable."""
         calibration = ProbabilityCalibration.load(bundle / "calibration.json")
-        return cls(bundle, Featurizer.load(bundle), Network(bundle, threads), calibration)
+        featurizer = Featurizer.load(bundle)
+        return cls(bundle, featurizer, open_model(bundle, featurizer, threads), calibration)
 
     @cached_property
     def evidence(self) -> EvidenceRule:
@@ -123,8 +63,20 @@ class Scorer:
     def score_users(self, sequences: Sequences) -> Judgement:
         """Judges each user by everything they did, as far as that is evidence enough. Raises EvidenceUnknown."""
         steps = self.featurizer.transform(sequences)
-        evidence, logits = self.evidence.judge(steps), self.network.last_logits(steps)
+        evidence, logits = self.evidence.judge(steps), self.model.last_logits(steps)
         judged, scores = evidence == Evidence.SUFFICIENT, np.full(len(logits), np.nan)
         scores[judged] = self.calibration.probability(logits[judged])
         logits[~judged] = np.nan
         return Judgement(evidence, logits, scores)
+
+
+def open_model(bundle: Path, featurizer: Featurizer, threads: int) -> ScoringModel:
+    """The network, the trees or the blend of both, as the bundle's files say."""
+    if not (bundle / TREES).is_file():
+        return Network(bundle, threads)
+    try:
+        from ml.models.trees import Trees  # here, so that networks score without LightGBM
+    except (ModuleNotFoundError, OSError) as absent:
+        raise TreesUnreadable(reason=absent) from None
+    trees = Trees.load(bundle, featurizer, threads)
+    return Blend.load(bundle, (Network(bundle, threads), trees)) if (bundle / BLEND).is_file() else trees

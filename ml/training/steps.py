@@ -45,11 +45,8 @@ def targeted_steps(
     """
     events = sequences.events
     closes_day = events["closes_day"].to_numpy()
-    asked = np.isin(events["ordinal"].to_numpy(), [prefix for prefix in prefixes if prefix != ALL])
-    last = np.zeros(len(asked), bool)
-    last[sequences.last_rows] = True
-    opened = BASE_WEIGHT + asked + (last & ~closes_day)
-    closed = np.where(closes_day, BASE_WEIGHT + last, 0.0)
+    opened = BASE_WEIGHT + times_asked(sequences, prefixes)
+    closed = np.where(closes_day, BASE_WEIGHT + _last(sequences), 0.0)
     scale = len(sequences) / (opened + closed).sum()
     return TargetedSteps(
         featurizer.transform(sequences),
@@ -58,6 +55,21 @@ def targeted_steps(
         (opened * scale).astype(np.float32),
         (closed * scale).astype(np.float32),
     )
+
+
+def times_asked(sequences: Sequences, prefixes: Sequence[int | str] = PREFIXES) -> np.ndarray:
+    """int64 (events,): how often a score is asked for right at an event, its day not yet over. prefixes: see
+    `cut_views`."""
+    events = sequences.events
+    prefix = np.isin(events["ordinal"].to_numpy(), [prefix for prefix in prefixes if prefix != ALL])
+    return prefix.astype(np.int64) + (_last(sequences) & ~events["closes_day"].to_numpy())
+
+
+def _last(sequences: Sequences) -> np.ndarray:
+    """bool (events,): whether it is its user's last."""
+    last = np.zeros(sequences.events.num_rows, bool)
+    last[sequences.last_rows] = True
+    return last
 
 
 def weighed_steps(sequences: Sequences, featurizer: Featurizer, asked: np.ndarray) -> TargetedSteps:

@@ -1,33 +1,31 @@
-"""From a snapshot to a bundle: featurizer, model, its ONNX twin, the baseline, and what both say of held-out users."""
+"""From a snapshot to a bundle: featurizer, model, the baseline, and what both say of held-out users."""
 
+import shutil
 import time
 from dataclasses import asdict
 from pathlib import Path
 
 import keras
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ml.errors import ExitCode, TrailguardError
-from ml.evaluation.heldout import FILE as HELDOUT
-from ml.evaluation.heldout import HELDOUT_SCHEMA, read_heldout
-from ml.evaluation.views import DAY, cut_views, last_targets
-from ml.files import new_file, write_json
-from ml.models.baseline import Baseline, baseline_columns
-from ml.models.files import export_onnx, save_keras
-from ml.models.infer import infer_logits
+from ml.evaluation.heldout import read_heldout
+from ml.evaluation.views import cut_views, last_targets
+from ml.files import write_json
+from ml.models.baseline import Baseline
+from ml.models.columns import baseline_columns
 from ml.models.network import adapt_model, build_model
 from ml.pretraining.backbone import Backbone
 from ml.registry.digest import folder_digest
 from ml.sequences.features import Featurizer
-from ml.sequences.sequences import Sequences
+from ml.training.asked import asked_table
 from ml.training.checkpoint import Checkpoint
 from ml.training.config import TrainingConfig
 from ml.training.epochs import Curves
 from ml.training.evidence import fit_evidence
 from ml.training.fit import fit_model
-from ml.training.learner import Learner
+from ml.training.held_out import write_held_out
+from ml.training.learned import LearnedBlend, LearnedNetwork, LearnedTrees
 from ml.training.reference import typical_features
 from ml.training.snapshot import Snapshot
 from ml.training.steps import TargetedSteps, both_ends, targeted_steps
@@ -35,7 +33,6 @@ from ml.training.team import ALONE, Team
 from ml.training.tuning import Tuning
 
 CHECKPOINT = "checkpoint.npz"
-HELD_OUT = ("validation", "calibration", "threshold", "test")
 
 
 class BackboneNeeded(TrailguardError):
@@ -50,67 +47,68 @@ class BackboneNeeded(TrailguardError):
 def train(
     snapshot_folder: Path,
     bundle: Path,
-    config: TrainingConfig,
+    config: TrainingConfig | None,
     seed: int,
     team: Team = ALONE,
     *,
     backbone_folder: Path | None = None,
+    boosted: bool = False,
 ) -> dict[str, object]:
     """Fits model and baseline on the snapshot's train slice, stopping early on its validation slice.
 
-    Writes to `bundle`: featurizer.json, item_record.parquet, model.keras, model.onnx, model_last.onnx,
-    reference.json, evidence.json, curves.json, baseline/ and training.json. Writes beside the snapshot, since it names
-    users: heldout.parquet (see ml.evaluation.heldout).
+    config: of the network; None for none. boosted: whether trees are the model or, beside a network, half of it.
+    Replaces `bundle` by: featurizer.json, item_record.parquet, the model's files (see Learned.save), reference.json,
+    evidence.json, curves.json, baseline/ and training.json. Writes beside the snapshot, since it names users:
+    heldout.parquet (see ml.evaluation.heldout).
     The same snapshot, config and seed give the same figures on the same machine.
-    A training that was broken off goes on from its newest epoch. Worker 0 of a team writes; the others help to fit.
+    A network's training that was broken off goes on from its newest epoch. Worker 0 of a team writes; the others help
+    to fit the network.
     backbone_folder: of a pre-trained backbone to start from, whose featurizer the model then reads with.
     Returns the facts in training.json, or nothing for the others.
     """
     snapshot = Snapshot.load(snapshot_folder)
     began = time.perf_counter()
-    sequences = both_ends(snapshot.slice("train"), snapshot.window)
     backbone = Backbone.load(backbone_folder) if backbone_folder else None
     featurizer = backbone.featurizer_for(snapshot) if backbone else fit_featurizer(snapshot)
-    training = targeted_steps(sequences, featurizer)
-    validation = targeted_steps(both_ends(snapshot.slice("validation"), snapshot.window), featurizer)
+    sequences = [both_ends(snapshot.slice(name), snapshot.window) for name in ("train", "validation")]
+    data = [targeted_steps(part, featurizer) for part in sequences]
     origin = folder_digest(backbone_folder) if backbone_folder else ""
-    key = {"fingerprint": snapshot.fingerprint, "config": asdict(config), "seed": seed, "workers": team.size}
+    key = {"fingerprint": snapshot.fingerprint, "config": config and asdict(config), "seed": seed, "workers": team.size}
     checkpoint = Checkpoint(
         snapshot_folder / CHECKPOINT, key | {"backend": keras.backend.backend(), "backbone": origin}
     )
-    model, curves = fit_network(
-        training, validation, featurizer, config, seed, team=team, backbone=backbone, checkpoint=checkpoint
-    )
+    network = None
+    if config:
+        fitted = fit_network(*data, featurizer, config, seed, team=team, backbone=backbone, checkpoint=checkpoint)
+        network = LearnedNetwork(*fitted, config, seed, origin)
     if team.rank > 0:
         return {}
-    fitted = time.perf_counter()
+    learned = network
+    if boosted:
+        tables = (asked_table(*part, featurizer) for part in zip(sequences, data, strict=True))
+        trees = LearnedTrees.fit(*tables, featurizer, seed)
+        learned = LearnedBlend.fit(network, trees, snapshot.slice("validation"), featurizer) if network else trees
+    learnt = time.perf_counter()
     views = (_views(snapshot, featurizer, name) for name in ("train", "validation"))
     baseline = Baseline.fit(*views, seed=seed)
+    shutil.rmtree(bundle, ignore_errors=True)  # another model's files would be taken for this one's
     featurizer.save(bundle)
-    save_keras(model, bundle / "model.keras")
-    difference = export_onnx(model, bundle)
+    told = learned.save(bundle)
     baseline.save(bundle / "baseline")
-    write_json(bundle / "reference.json", typical_features(featurizer, training.steps, training.targets))
-    write_json(bundle / "curves.json", curves.to_dict())
-    _write_heldout(snapshot_folder, snapshot, model, baseline, featurizer)
-    evidence = fit_evidence(training, validation, read_heldout(snapshot_folder), featurizer, seed=seed)
+    write_json(bundle / "reference.json", typical_features(featurizer, data[0].steps, data[0].targets))
+    write_json(bundle / "curves.json", learned.curves.to_dict())
+    write_held_out(snapshot_folder, snapshot, learned.logits, baseline, featurizer)
+    evidence = fit_evidence(*data, read_heldout(snapshot_folder), featurizer, seed=seed)
     evidence.save(bundle)
     facts = {
         "fingerprint": snapshot.fingerprint,
         "as_of": snapshot.as_of.isoformat(),
         "seed": seed,
-        "config": asdict(config),
-        "parameters": model.count_params(),
-        "trained_share": round(Learner(model, config, seed).trained_share, 4),
-        "backbone_sha256": origin,
+        **told,
         "features": len(featurizer.numeric_names) + len(featurizer.categorical_names),
-        "best_epoch": curves.best_epoch,
-        "validation_loss": min(curves.validation_loss),
-        "onnx_difference": difference,
         "fewest_events": evidence.fewest_events,
         "farthest": round(evidence.farthest, 3),
-        "backend": keras.backend.backend(),
-        "seconds": {"model": round(fitted - began, 1), "baseline": round(time.perf_counter() - fitted, 1)},
+        "seconds": {"model": round(learnt - began, 1), "baseline": round(time.perf_counter() - learnt, 1)},
     }
     write_json(bundle / "training.json", facts)
     checkpoint.remove()
@@ -168,37 +166,3 @@ def _views(snapshot: Snapshot, featurizer: Featurizer, name: str) -> dict[str, t
         view: (baseline_columns(featurizer.transform(cut), featurizer), last_targets(cut))
         for view, cut in views.items()
     }
-
-
-def _write_heldout(
-    folder: Path, snapshot: Snapshot, model: keras.Model, baseline: Baseline, featurizer: Featurizer
-) -> None:
-    tables = []
-    for name in HELD_OUT:
-        sequences = snapshot.slice(name)
-        for view, cut in cut_views(sequences, snapshot.window).items():
-            steps = featurizer.transform(cut)
-            logits, scores = infer_logits(model, steps), baseline.predict(view, baseline_columns(steps, featurizer))
-            tables.append(_rows(cut, cut.last_rows, name, view, logits, scores))
-        whole = sequences.first(snapshot.window)
-        logits = infer_logits(model, featurizer.transform(whole))
-        days = np.flatnonzero(whole.events["closes_day"].to_numpy())
-        tables.append(_rows(whole, days, name, DAY, logits, None))
-    with new_file(folder / HELDOUT) as unfinished:
-        pq.write_table(pa.concat_tables(tables), unfinished)
-
-
-def _rows(
-    sequences: Sequences, rows: np.ndarray, name: str, view: str, logits: np.ndarray, scores: np.ndarray | None
-) -> pa.Table:
-    events = sequences.events.select(["user_id", "ordinal", "target"]).take(pa.array(rows))
-    columns = {
-        "user_id": events["user_id"],
-        "slice": [name] * len(rows),
-        "view": [view] * len(rows),
-        "events": events["ordinal"],
-        "target": events["target"],
-        "logit": logits[rows],
-        "baseline": pa.nulls(len(rows), pa.float64()) if scores is None else scores,
-    }
-    return pa.table(columns, schema=HELDOUT_SCHEMA)

@@ -18,7 +18,7 @@ from rich.console import Console
 from ml.models.config import Architecture, ModelConfig
 from ml.models.files import export_onnx
 from ml.models.network import EMBEDDING_LIMIT, build_model
-from ml.scoring.scorer import TOKENS, Network
+from ml.scoring.network import TOKENS, Network
 from ml.sequences.batches import Batch, pack_batches, pad
 from ml.sequences.features import Steps
 from tests.bench.ptls.client import PeerProcess, PeerUnavailable

@@ -1,6 +1,6 @@
 """How scoring uses the cores: batches side by side on a thread each, beside one batch at a time on all of them.
 
-This is where the choice that `ml.scoring.scorer` holds was tuned; the rows record it for a GRU and a Transformer.
+This is where the choice that `ml.scoring.network` holds was tuned; the rows record it for a GRU and a Transformer.
 """
 
 import tempfile
@@ -12,7 +12,7 @@ import onnxruntime
 from rich.console import Console
 
 from ml.models.bundle import LAST_STEP, PLACES
-from ml.scoring.scorer import TOKENS
+from ml.scoring.network import TOKENS
 from ml.sequences.batches import pack_batches, pad
 from ml.sequences.features import Steps
 from tests.bench.inference import CONFIG, CORES, TRANSFORMER, both_ways, draw_steps, scoring_rate

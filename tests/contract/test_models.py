@@ -131,7 +131,7 @@ def test_the_onnx_file_computes_the_same_for_any_length_and_number_of_users(mode
 
 
 def test_a_user_scored_among_many_gets_the_logit_they_get_alone(model, exported: Path):
-    from ml.scoring.scorer import TOKENS, Network
+    from ml.scoring.network import TOKENS, Network
 
     rng = np.random.default_rng(2)
     offsets = np.append(0, np.cumsum(rng.integers(1, 90, 300)))
@@ -147,9 +147,9 @@ def test_a_user_scored_among_many_gets_the_logit_they_get_alone(model, exported:
 
 
 def test_an_exported_network_names_its_architecture(config: ModelConfig, exported: Path):
-    from ml.scoring.scorer import Network
+    from ml.scoring.network import Network
 
-    assert Network(exported).architecture == config.architecture
+    assert Network(exported).name == config.architecture
 
 
 def test_a_graph_that_computes_something_else_is_refused(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.models.config import Architecture
+from ml.training.candidates import Candidate, Choice
 from ml.training.tuning import Tuning
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,6 +16,7 @@ GRAPHS = {
     "train_model": [
         "take_snapshot",
         "validate_sequences",
+        "compare_models",
         "pretrain_encoder",
         "fit_model",
         "calibrate_scores",
@@ -69,7 +70,11 @@ def test_a_daily_run_covers_a_whole_day_and_a_weekly_run_a_week(dags):
 
 def test_training_waits_for_the_gpu_pool_and_nothing_else_does(dags):
     pools = {task.task_id: task.pool for dag in dags.values() for task in dag.tasks}
-    assert {task for task, pool in pools.items() if pool == "gpu"} == {"pretrain_encoder", "fit_model"}
+    assert {task for task, pool in pools.items() if pool == "gpu"} == {
+        "compare_models",
+        "pretrain_encoder",
+        "fit_model",
+    }
 
 
 def test_nobody_answering_means_reject(dags):
@@ -110,8 +115,14 @@ def test_the_library_never_imports_airflow():
     ] == []
 
 
-def test_every_architecture_can_be_trained_by_the_dag(dags):
-    assert dags["train_model"].params.get_param("architecture").schema["enum"] == list(Architecture)
+def test_every_candidate_and_the_winner_can_be_trained_by_the_dag(dags):
+    assert dags["train_model"].params.get_param("architecture").schema["enum"] == list(Choice)
+    assert set(Choice) == {*Candidate, "winner"}
+
+
+def test_models_are_compared_when_asked_for_and_what_follows_goes_on_without_it(dags):
+    assert dags["train_model"].params["compare"] is False
+    assert dags["train_model"].get_task("pretrain_encoder").trigger_rule == "none_failed"
 
 
 def test_pre_training_is_asked_for_and_training_goes_on_without_it(dags):

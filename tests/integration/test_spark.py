@@ -19,9 +19,13 @@ from ml.calibration.probability import ProbabilityCalibration
 from ml.contracts.events import TIME, Kind
 from ml.contracts.intervals import Interval
 from ml.contracts.scores import Evidence
+from ml.models.blend import save_weights
+from ml.models.boosting import Table, search
+from ml.models.columns import trail_columns
 from ml.models.config import ModelConfig
 from ml.models.files import export_onnx
 from ml.models.network import build_model
+from ml.models.trees import Trees
 from ml.scoring.evidence import EvidenceRule
 from ml.scoring.score_lake import Plan, ScoreLake
 from ml.scoring.scorer import Scorer
@@ -52,7 +56,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkCluster]:
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Simulated events and a bundle with an untrained network."""
+    """Simulated events and a bundle of an untrained network, blended with trees that learned what type an event has."""
     root = tmp_path_factory.mktemp("lake")
     assert build_lake(root, EVENTS) > EVENTS / 2
     write_bundle(root / "events", root / "models" / "/".join(MODEL))
@@ -64,8 +68,13 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def write_bundle(events: Path, bundle: Path) -> None:
     bundle.mkdir(parents=True)
-    featurizer = Featurizer.fit(build_sequences(events, Selection(BUSY.start, 64)), extras=EXTRAS, window=64)
+    sequences = build_sequences(events, Selection(BUSY.start, 64))
+    featurizer = Featurizer.fit(sequences, extras=EXTRAS, window=64)
     featurizer.save(bundle)
+    steps = featurizer.transform(sequences)
+    table = Table(trail_columns(steps, sequences.last_rows, featurizer), steps.categorical[sequences.last_rows, 0] > 2)
+    Trees(search(table, table, seed=0, at_once=1).booster, featurizer).save(bundle)
+    save_weights(np.array([0.7, 0.3, -0.1]), bundle)
     keras.utils.set_random_seed(0)
     sizes = featurizer.vocabulary_sizes
     export_onnx(build_model(ModelConfig(len(featurizer.numeric_names), sizes, width=16)), bundle)

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.models.baseline import Baseline, baseline_columns, event_columns
+from ml.models.baseline import Baseline
+from ml.models.columns import baseline_columns, event_columns
 from ml.sequences.features import Featurizer, Steps
 
 

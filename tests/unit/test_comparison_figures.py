@@ -5,11 +5,11 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
-from ml.comparison.blend import stack, weigh
 from ml.comparison.conclusions import Taken, conclude
 from ml.comparison.estimates import Figures, measure
 from ml.comparison.judge import PREDICTIONS, best_threshold
 from ml.evaluation.metrics import Estimate
+from ml.models.blend import stack, weigh
 
 LABELS = (np.random.default_rng(7).random(600) < 0.4).astype(np.int8)
 

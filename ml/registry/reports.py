@@ -1,0 +1,39 @@
+"""The reports of a training as MLflow artifacts, linked from the model's version."""
+
+import json
+from pathlib import Path
+
+import mlflow
+from mlflow.entities import RunInfo
+
+COMPARISON, REPORT = "comparison", "report"  # artifact paths
+PAGE, FACTS = "report.html", "report.json"  # of a comparison; its predictions name users and stay in the lake
+FIRST_LINES = 3
+
+
+def log_reports(report: Path, comparison: Path) -> dict[str, str]:
+    """Logs both to the active MLflow run, the comparison where there is one.
+
+    Returns: the version's tag -> artifact path.
+    report: what evaluate-model wrote. comparison: what compare-models wrote, if it ran.
+    """
+    mlflow.log_artifacts(str(report), REPORT)
+    tags = {"training_report": REPORT}
+    if (comparison / FACTS).is_file():
+        for name in (PAGE, FACTS):
+            mlflow.log_artifact(str(comparison / name), COMPARISON)
+        tags["comparison_report"] = f"{COMPARISON}/{PAGE}"
+    return tags
+
+
+def describe_version(heading: str, run: RunInfo, tags: dict[str, str], comparison: Path) -> str:
+    """Markdown: a link to each report in MLflow's own pages, and what the comparison concluded.
+
+    tags: from `log_reports`.
+    """
+    links = {tag: f"#/experiments/{run.experiment_id}/runs/{run.run_id}/artifacts/{path}" for tag, path in tags.items()}
+    parts = [heading, *(f"[{tag.replace('_', ' ').capitalize()}]({link})" for tag, link in links.items())]
+    if "comparison_report" in tags:
+        concluded = json.loads((comparison / FACTS).read_text())["conclusions"]
+        parts.append("\n".join(f"- {line}" for line in concluded[:FIRST_LINES]))
+    return "\n\n".join(parts)

@@ -1,0 +1,26 @@
+"""What one booster for trails of any length is fitted to: a row for each moment at which a score is asked for."""
+
+import numpy as np
+
+from ml.models.boosting import Table
+from ml.models.columns import trail_columns
+from ml.sequences.features import Featurizer
+from ml.sequences.sequences import Sequences
+from ml.training.batches import OpenedDays
+from ml.training.steps import TargetedSteps, times_asked
+
+
+def asked_table(sequences: Sequences, data: TargetedSteps, featurizer: Featurizer) -> Table:
+    """After 3, 5 and 10 events and after the last one, as it looked then, and at each day's end; weighed as for
+    networks.
+
+    sequences: with `target`, as in a snapshot. data: of the same, from `targeted_steps`.
+    """
+    opened, closed = np.flatnonzero(times_asked(sequences)), np.flatnonzero(data.closes_day)
+    columns = [trail_columns(data.steps, rows, featurizer) for rows in (opened, closed)]
+    OpenedDays(featurizer).apply(columns[0][:, : data.steps.numeric.shape[1]], data.closes_day[opened])
+    return Table(
+        np.concatenate(columns),
+        data.targets[np.concatenate([opened, closed])],
+        np.concatenate([data.open_weights[opened], data.closed_weights[closed]]),
+    )

@@ -1,0 +1,157 @@
+"""From a comparison on the lake to a registered winner that scores: the stages, one after another, on real parts."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from ml.commands import compare, score, train
+from ml.comparison import derived
+from ml.comparison.protocol import Model
+from ml.ingest.label_store import LabelStore
+from ml.registry.model_registry import CHALLENGER, CHAMPION, ModelRegistry
+from ml.settings import settings
+from ml.training.candidates import Choice
+from tests.integration.conftest import RoleUrl
+from tests.trails import START, staggered_labels, telling_events, write_lake
+
+DATASET = """
+name: my-shop
+events:
+  files: events.csv
+  columns: {user_id: user_id, event_id: event_id, event_time: event_time, event_type: event_type, item_id: item_id}
+  extras: {device: categorical, price: numeric, note: text}
+labels:
+  files: labels.csv
+  columns: {user_id: user_id, label: label, kind: kind, observed_at: observed_at}
+label_delay_days: 10
+"""
+AS_OF = str((START + timedelta(days=50)).date())
+DAY = {"start": str((START + timedelta(days=44)).date()), "end": str((START + timedelta(days=45)).date())}
+pytestmark = pytest.mark.filterwarnings("default:::mlflow")
+
+
+@dataclass(frozen=True)
+class Registered:
+    registry: ModelRegistry
+    version: str
+    training: Path
+
+
+@pytest.fixture(scope="module")
+def registered(url_of: RoleUrl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registered]:
+    """The winner of a comparison of LightGBM alone, which is too small to conclude."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "dataset.yaml").write_text(DATASET)
+    write_lake(home / "lake", telling_events())
+    LabelStore(url_of("trailguard_writer")).append(staggered_labels())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)  # where MLflow keeps what has no server
+        for name, value in {
+            "HOME": home,
+            "DATASET": home / "dataset.yaml",
+            "DATABASE_URL": url_of("trailguard_writer"),
+            "MLFLOW_TRACKING_URI": f"sqlite:///{home}/mlflow.db",
+            "WINDOW": 8,
+            "PRECISION_FLOOR": 0.1,
+            "CONFIDENCE": 0.51,
+            "ALERT_BUDGET": 1.0,
+        }.items():
+            patch.setenv(f"TRAILGUARD_{name}", str(value))
+        patch.setattr(derived, "MODELS", (Model.LIGHTGBM,))
+        settings.cache_clear()
+        yield run_stages()
+    settings.cache_clear()
+
+
+def run_stages() -> Registered:
+    train.take_snapshot(as_of=AS_OF)
+    compare.compare_models(as_of=AS_OF)
+    train.fit_model(as_of=AS_OF, architecture=Choice.WINNER)
+    train.calibrate_scores(as_of=AS_OF)
+    train.choose_threshold(as_of=AS_OF)
+    train.evaluate_model(as_of=AS_OF)
+    train.register_challenger(as_of=AS_OF, dag_run_id="by hand")
+    registry = ModelRegistry(settings().mlflow_tracking_uri, settings().model_name)
+    return Registered(registry, registry.version_of(CHALLENGER), train.training_folder(AS_OF))
+
+
+def test_the_comparison_stays_in_the_lake_and_its_report_goes_with_the_version(registered: Registered):
+    comparison = registered.training / "comparison"
+    assert {path.name for path in comparison.iterdir()} == {"report.html", "report.json", "predictions.parquet"}
+    run = registered.registry.run_id(registered.version)
+    logged = {item.path for item in registered.registry.client.list_artifacts(run, "comparison")}
+    assert logged == {"comparison/report.html", "comparison/report.json"}
+    assert "report/roc.png" in {item.path for item in registered.registry.client.list_artifacts(run, "report")}
+
+
+def test_tags_and_description_lead_to_both_reports(registered: Registered):
+    client, version = registered.registry.client, registered.version
+    found = client.get_model_version(registered.registry.name, version)
+    artifacts = client.get_run(found.run_id).info.artifact_uri
+    assert found.tags["comparison_report"] == f"{artifacts}/comparison/report.html"
+    assert found.tags["training_report"] == f"{artifacts}/report"
+    assert found.description.startswith("lightgbm, trained as of 2024-02-20")
+    for path in ("comparison/report.html", "report"):
+        assert f"/runs/{found.run_id}/artifacts/{path})" in found.description
+    report = json.loads((registered.training / "comparison" / "report.json").read_text())
+    assert report["winner"] is None
+    assert f"- {report['conclusions'][0]}" in found.description
+
+
+def test_where_nobody_wins_the_safe_choice_was_trained_with_its_own_parameters_and_curves(registered: Registered):
+    run = registered.registry.client.get_run(registered.registry.run_id(registered.version))
+    assert run.data.params["architecture"] == "lightgbm"
+    assert int(run.data.params["rounds"]) > 1
+    assert {"one_booster/all/roc_auc", "lightgbm/all/roc_auc"} <= set(run.data.metrics)
+    history = registered.registry.client.get_metric_history(run.info.run_id, "validation_loss")
+    curves = json.loads((registered.training / "bundle" / "curves.json").read_text())
+    assert [point.value for point in sorted(history, key=lambda point: point.step)] == curves["validation_loss"]
+
+
+FRESH = """
+import json, sys, mlflow
+mlflow.set_tracking_uri(sys.argv[1])
+folder = mlflow.artifacts.download_artifacts("models:/trailguard@challenger")
+model, example = mlflow.pyfunc.load_model(folder), mlflow.models.Model.load(folder).load_input_example(folder)
+logits, needs = model.predict(example)["logit"].tolist(), open(folder + "/requirements.txt").read()
+print(json.dumps({"logits": logits, "needs": needs, "keras": "keras" in sys.modules}))
+"""
+
+
+def test_the_registry_alone_lets_a_fresh_process_score_the_same(registered: Registered, tmp_path: Path):
+    from mlflow.artifacts import download_artifacts
+    from mlflow.models import Model as Logged
+
+    from ml.registry.model_input import from_model_input
+    from ml.scoring.scorer import Scorer
+
+    command = [sys.executable, "-c", FRESH, settings().mlflow_tracking_uri]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    answer = json.loads(done.stdout.splitlines()[-1])
+    folder = download_artifacts(f"models:/trailguard@{CHALLENGER}", dst_path=str(tmp_path))
+    example = from_model_input(Logged.load(folder).load_input_example(folder))
+    here = Scorer.load(registered.training / "bundle").score_users(example).logits
+    assert answer["logits"] == pytest.approx(here.tolist(), abs=1e-6, nan_ok=True)
+    assert len(here) > 1
+    assert "lightgbm==" in answer["needs"]
+    assert not answer["keras"]
+
+
+def test_the_winner_scores_a_day_and_gives_reasons(registered: Registered):
+    registered.registry.move_alias(CHAMPION, registered.version)
+    score.plan_shards(**DAY)
+    score.score_shard(**DAY, version=registered.version)
+    score.decide_flags(**DAY, version=registered.version)
+    folder = settings().lake / "scores" / f"ds={DAY['start']}" / f"version={registered.version}"
+    scores, flags = pq.read_table(folder / "shard-0-of-1.parquet"), pq.read_table(folder / "flags.parquet")
+    assert scores.num_rows > flags.num_rows > 0
+    for reasons in flags["reason_codes"].to_pylist():
+        assert json.loads(reasons)[0]["code"]
