@@ -12,7 +12,8 @@ with the alias `challenger`, whose description links to the reports. Emits the a
 - `fit_model` refused: `architecture: winner` and no comparison as of that day; trigger it again with `compare`.
 - `choose_threshold` refused: no threshold reaches the precision floor within the alert budget; more labels, a lower
   floor or a larger budget are needed (`TRAILGUARD_PRECISION_FLOOR`, `TRAILGUARD_ALERT_BUDGET`).
-- Anything else is retried; `pretrain_encoder` and `fit_model` go on from their newest epoch. The same `as_of` and seed
+- Anything else is retried; `pretrain_encoder` and `fit_model` go on from their newest epoch, `tune_model` from
+  its newest trial. The same `as_of` and seed
   give the same metrics.
 
 **By hand**: trigger with `as_of`; without it, the end of the data interval is taken.
@@ -21,8 +22,11 @@ with the alias `challenger`, whose description links to the reports. Emits the a
   snapshot; an artifact of the version later); else `compare_models` is skipped. `architecture: winner` trains the one
   that this comparison names, or that of an earlier DAG run as of the same day.
 - With `pretrain`, an encoder first learns from trails without labels (`backbone/` beside the snapshot, registered as a
-  model of its own), and `tuning` says which of its weights `fit_model` moves; else `pretrain_encoder` is skipped. Only
-  a network's name can be given with it.
+  model of its own), and `tuning` says which of its weights `fit_model` moves; else `pretrain_encoder` is skipped.
+- With `tune_minutes`, other configurations than the default are tried for so long (`tuned.json` beside the snapshot,
+  MLflow's experiment `trailguard-tuning`), and `fit_model` takes the best; else `tune_model` is skipped, and `tuned`
+  may name what an earlier search found.
+- Only a network's name can be given with the last two.
 """
 
 from airflow.sdk import Param, dag, task
@@ -33,8 +37,11 @@ from dags.schedules import DEFAULTS, END, EPOCH, GPU_POOL, WEEKLY, Stage
 AS_OF = "{{ params.as_of or data_interval_end.strftime('%Y-%m-%d') }}"
 SEED = "{{ params.seed }}"
 ARCHITECTURE = "{{ params.architecture }}"
+SIZE = "{{ params.size }}"
 TUNING = "{{ params.tuning }}"
 BACKBONE = "{{ (ti.xcom_pull(task_ids='pretrain_encoder') or {}).get('folder', '') }}"
+MINUTES = "{{ params.tune_minutes }}"
+TUNED = "{{ (ti.xcom_pull(task_ids='tune_model') or {}).get('file') or params.tuned or '' }}"
 
 
 @task
@@ -61,17 +68,26 @@ def compare_models(as_of: str, seed: str) -> dict:
 
 @task.skip_if(lambda context: not context["params"]["pretrain"])
 @task(pool=GPU_POOL, trigger_rule="none_failed")
-def pretrain_encoder(as_of: str, seed: str, architecture: str, dag_run_id: str) -> dict:
+def pretrain_encoder(as_of: str, seed: str, architecture: str, size: str, dag_run_id: str) -> dict:
     from trailguard_stage import run_stage
 
-    return run_stage("pretrain-encoder", as_of=as_of, seed=seed, architecture=architecture, dag_run_id=dag_run_id)
+    model = {"architecture": architecture, "size": size}
+    return run_stage("pretrain-encoder", as_of=as_of, seed=seed, **model, dag_run_id=dag_run_id)
+
+
+@task.skip_if(lambda context: not context["params"]["tune_minutes"])
+@task(pool=GPU_POOL, trigger_rule="none_failed")
+def tune_model(as_of: str, seed: str, minutes: str, model: dict, dag_run_id: str) -> dict:
+    from trailguard_stage import run_stage
+
+    return run_stage("tune-model", as_of=as_of, seed=seed, minutes=minutes, **model, dag_run_id=dag_run_id)
 
 
 @task(pool=GPU_POOL, trigger_rule="none_failed")
-def fit_model(as_of: str, seed: str, architecture: str, backbone: str, tuning: str) -> dict:
+def fit_model(as_of: str, seed: str, model: dict, tuned: str) -> dict:
     from trailguard_stage import run_stage
 
-    return run_stage("fit-model", as_of=as_of, seed=seed, architecture=architecture, backbone=backbone, tuning=tuning)
+    return run_stage("fit-model", as_of=as_of, seed=seed, **model, tuned=tuned)
 
 
 @task
@@ -118,21 +134,28 @@ def register_challenger(as_of: str, dag_run_id: str) -> dict:
             description="the model; the winner is what the comparison as of the same day names",
         ),
         "compare": Param(False, type="boolean", description="first compare models on the newest users"),
+        "size": Param(
+            "default", enum=["default", "small", "medium", "large"], description="about 0.1, 1 or 10 million weights"
+        ),
         "pretrain": Param(False, type="boolean", description="first learn from trails without labels"),
         "tuning": Param(
             "full", enum=["full", "lora", "frozen"], description="which weights of a pre-trained encoder move"
         ),
+        "tune_minutes": Param(0, type="number", minimum=0, description="search for a better configuration for so long"),
+        "tuned": Param(None, type=["null", "string"], description="tuned.json of an earlier search"),
     },
     tags=[Stage.TRAIN],
     doc_md=__doc__,
 )
 def train_model():
+    model = {"architecture": ARCHITECTURE, "size": SIZE, "backbone": BACKBONE, "tuning": TUNING}
     (
         take_snapshot(AS_OF)
         >> validate_sequences(AS_OF)
         >> compare_models(AS_OF, SEED)
-        >> pretrain_encoder(AS_OF, SEED, ARCHITECTURE, "{{ run_id }}")
-        >> fit_model(AS_OF, SEED, ARCHITECTURE, BACKBONE, TUNING)
+        >> pretrain_encoder(AS_OF, SEED, ARCHITECTURE, SIZE, "{{ run_id }}")
+        >> tune_model(AS_OF, SEED, MINUTES, model, "{{ run_id }}")
+        >> fit_model(AS_OF, SEED, model, TUNED)
         >> calibrate_scores(AS_OF)
         >> choose_threshold(AS_OF)
         >> evaluate_model(AS_OF, SEED)

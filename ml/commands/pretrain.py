@@ -7,7 +7,7 @@ import typer
 from ml.commands.stage import AsOf, DagRunId, Seed, new_app, stage
 from ml.commands.train import training_folder
 from ml.contracts.intervals import parse_time
-from ml.models.config import Architecture
+from ml.models.config import Architecture, Size
 from ml.pretraining.config import Objective
 from ml.settings import settings
 
@@ -22,6 +22,7 @@ def pretrain_encoder(
         Objective.NEXT_EVENT
     ),
     architecture: Annotated[Architecture, typer.Option(help="How the encoder looks back.")] = Architecture.GRU,
+    size: Annotated[Size, typer.Option(help="How many weights the model to start from it has.")] = Size.DEFAULT,
     dag_run_id: DagRunId = "",
 ) -> dict:
     """Pre-train an encoder on the train slice and on users too new for the snapshot, and register it.
@@ -32,13 +33,12 @@ def pretrain_encoder(
     from ml.pretraining.make import make_backbone
     from ml.registry.backbones import SUFFIX, register_backbone
     from ml.registry.model_registry import ModelRegistry
-    from ml.training.config import DEFAULTS
+    from ml.training.config import configure
 
-    chosen, folder = settings(), training_folder(as_of) / "backbone"
+    chosen, config, folder = settings(), configure(architecture, size), training_folder(as_of) / "backbone"
     labels = LabelStore(chosen.database_url).known_at(parse_time(as_of))
-    facts = make_backbone(
-        training_folder(as_of), chosen.lake / "events", labels, DEFAULTS[architecture], objective, seed, out=folder
-    )
+    snapshot, events = training_folder(as_of), chosen.lake / "events"
+    facts = make_backbone(snapshot, events, labels, config, objective, seed, out=folder)
     registry = ModelRegistry(chosen.mlflow_tracking_uri, chosen.model_name + SUFFIX)
     version = register_backbone(registry, folder, dag_run_id=dag_run_id)
     told = {name: facts[name] for name in ("users", "events", "held_out_loss")}

@@ -1,7 +1,6 @@
 """Stages that train, calibrate, judge and register a model as of a day."""
 
 import json
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,11 +10,13 @@ import typer
 from ml.commands.stage import AsOf, DagRunId, Seed, new_app, stage
 from ml.contracts.intervals import parse_time
 from ml.files import write_json
+from ml.models.config import Size
 from ml.settings import settings
 from ml.training.candidates import BOOSTED, NETWORKS, WINNER, Candidate, Choice, OnlyForNetworks
 from ml.training.tuning import Tuning
 
 if TYPE_CHECKING:
+    from ml.training.config import TrainingConfig
     from ml.training.snapshot import Snapshot
     from ml.training.team import Team
 
@@ -51,26 +52,42 @@ def fit_model(
     architecture: Annotated[
         Choice, typer.Option(help="The model; `winner` is the one that compare-models named.")
     ] = Choice.GRU,
+    size: Annotated[Size, typer.Option(help="How many weights a network has.")] = Size.DEFAULT,
     workers: Annotated[int, typer.Option(min=1, help="Processes of this machine that share each optimizer step.")] = 1,
     backbone: Annotated[
         str, typer.Option(help="Pre-trained backbone to start from: a folder, or a version of the registered one.")
     ] = "",
+    mapping: Annotated[
+        str,
+        typer.Option(help="YAML file: what this data set's names are called in the one that the backbone has seen."),
+    ] = "",
     tuning: Annotated[
         Tuning, typer.Option(help="Which weights move; only a backbone can be tuned in part.")
     ] = Tuning.FULL,
+    tuned: Annotated[str, typer.Option(help="What tune-model found: a tuned.json; none for the defaults.")] = "",
 ) -> dict:
     """Fit the model and the LightGBM baseline on the train slice; the validation slice says when to stop.
 
     A network's training that was broken off goes on from its newest epoch.
     """
+    from ml.search.tuned import read_tuned
+    from ml.training.config import configure
     from ml.training.launch import launch
     from ml.training.team import ALONE
 
     candidate = _named_winner(as_of) if architecture == WINNER else Candidate(architecture)
-    if candidate not in NETWORKS and (backbone or tuning is not Tuning.FULL or workers > 1):
-        raise OnlyForNetworks(architecture=candidate, backbone=backbone, tuning=tuning, workers=workers)
-    start = _backbone(backbone) if backbone else None
-    work = partial(_train, training_folder(as_of), _bundle(as_of), candidate, tuning, start, seed)
+    asked = {"size": size, "backbone": backbone, "mapping": mapping, "tuning": tuning, "tuned": tuned}
+    config = None
+    if candidate in NETWORKS:
+        network = NETWORKS[candidate]
+        found = read_tuned(Path(tuned), network) if tuned else {}
+        config = configure(network, size, **found, tuning=tuning)
+    elif workers > 1 or asked != {**dict.fromkeys(asked, ""), "size": Size.DEFAULT, "tuning": Tuning.FULL}:
+        raise OnlyForNetworks(architecture=candidate, **asked, workers=workers)
+    start = find_backbone(backbone) if backbone else None
+    declared = Path(mapping) if mapping else None
+    boosted = candidate in BOOSTED
+    work = partial(_train, training_folder(as_of), _bundle(as_of), config, boosted, start, declared, seed)
     if workers == 1:
         return work(ALONE)
     restarts = launch(work, workers=workers)
@@ -180,18 +197,17 @@ def register_challenger(as_of: AsOf, dag_run_id: DagRunId = "") -> dict:
 def _train(
     folder: Path,
     bundle: Path,
-    candidate: Candidate,
-    tuning: Tuning,
+    config: "TrainingConfig | None",
+    boosted: bool,
     backbone: Path | None,
+    mapping: Path | None,
     seed: int,
     team: "Team",
 ) -> dict:
     """What a worker does; the launcher need not import TensorFlow."""
-    from ml.training.config import DEFAULTS
     from ml.training.train import train
 
-    config = replace(DEFAULTS[NETWORKS[candidate]], tuning=tuning) if candidate in NETWORKS else None
-    return train(folder, bundle, config, seed, team, backbone_folder=backbone, boosted=candidate in BOOSTED)
+    return train(folder, bundle, config, seed, team, backbone_folder=backbone, mapping=mapping, boosted=boosted)
 
 
 def _named_winner(as_of: str) -> Candidate:
@@ -202,7 +218,7 @@ def _named_winner(as_of: str) -> Candidate:
     return winner or SAFE
 
 
-def _backbone(found: str) -> Path:
+def find_backbone(found: str) -> Path:
     """Of a folder, itself; of a version, the registered backbone's copy."""
     if not found.isdecimal():
         return Path(found)

@@ -16,6 +16,15 @@ class Architecture(StrEnum):
     FUSION = "fusion"
 
 
+class Size(StrEnum):
+    """How many weights a model has: its architecture's own default, or about 0.1, 1 or 10 million."""
+
+    DEFAULT = "default"
+    SMALL = "small"
+    MEDIUM = "medium"
+    LARGE = "large"
+
+
 class WidthNotDivisible(TrailguardError):
     """A Transformer's width cannot be shared evenly among its attention heads.
 

@@ -1,8 +1,8 @@
 """How a model is trained, as data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ml.models.config import Architecture, ModelConfig
+from ml.models.config import Architecture, ModelConfig, Size
 from ml.sequences.features import Featurizer
 from ml.training.tuning import Tuning
 
@@ -63,3 +63,31 @@ DEFAULTS = {
     Architecture.TRANSFORMER: TrainingConfig(architecture=Architecture.TRANSFORMER, width=64, layers=2),
     Architecture.FUSION: TrainingConfig(architecture=Architecture.FUSION, dropout=0.4, epochs=16),
 }
+
+SHAPES = {
+    Architecture.GRU: {
+        Size.SMALL: {"width": 104, "layers": 1},
+        Size.MEDIUM: {"width": 232, "layers": 2},
+        Size.LARGE: {"width": 744, "layers": 2},
+    },
+    Architecture.LSTM: {
+        Size.SMALL: {"width": 96, "layers": 1},
+        Size.MEDIUM: {"width": 208, "layers": 2},
+        Size.LARGE: {"width": 656, "layers": 2},
+    },
+    Architecture.TRANSFORMER: {
+        Size.SMALL: {"width": 64, "layers": 2},
+        Size.MEDIUM: {"width": 160, "layers": 3},
+        Size.LARGE: {"width": 320, "layers": 8},
+    },
+    Architecture.FUSION: {
+        Size.SMALL: {"width": 80, "layers": 1},
+        Size.MEDIUM: {"width": 216, "layers": 2},
+        Size.LARGE: {"width": 696, "layers": 2},
+    },
+}
+
+
+def configure(architecture: Architecture, size: Size = Size.DEFAULT, **changed: object) -> TrainingConfig:
+    """The architecture's defaults with what is changed; a size that is asked for decides width and layers."""
+    return replace(DEFAULTS[architecture], **changed | SHAPES[architecture].get(size, {}))

@@ -31,6 +31,11 @@ class Curves:
     def best_epoch(self) -> int:
         return int(np.argmin(self.validation_loss)) if self.validation_loss else len(self.loss) - 1
 
+    def go_on(self, config: TrainingConfig) -> bool:
+        """Whether another epoch follows."""
+        done = len(self.loss)
+        return done == 0 or (done < config.epochs and done - 1 - self.best_epoch < config.patience)
+
     def to_dict(self) -> dict[str, object]:
         return {**asdict(self), "best_epoch": self.best_epoch}
 
@@ -56,10 +61,6 @@ class Fitting:
     def __init__(self, learner: Learner, optimizer: keras.optimizers.Optimizer, average: AveragedWeights):
         self.learner, self.optimizer, self.average = learner, optimizer, average
         self.curves, self.best = Curves(), average.mean
-
-    def goes_on(self, config: TrainingConfig) -> bool:
-        done = len(self.curves.loss)
-        return done == 0 or (done < config.epochs and done - 1 - self.curves.best_epoch < config.patience)
 
     def record(self, loss: float, validation_loss: float | None) -> None:
         """Ends an epoch."""
@@ -101,18 +102,19 @@ def run_epochs(
     seed: int,
     team: Team = ALONE,
     checkpoint: Checkpoint | None = None,
+    watch: Callable[[Curves], None] | None = None,
 ) -> Curves:
     """Fits `model`, leaving the averaged weights of the best epoch in it.
 
     learner: of the model; `step` moves its weights. batches: of the epoch of a number. judge: the loss, on users that
     are not learned from, of `model`, which then holds the weights averaged so far; None where nobody is held out, and
-    every epoch is run. config: epochs, patience and
-    averaging.
+    every epoch is run. config: epochs, patience and averaging. watch: is shown the curves after each epoch; what it
+    raises ends the training.
     """
     fitting = Fitting(learner, optimizer, AveragedWeights(learner, config.averaging))
     if checkpoint and (progress := checkpoint.load()):
         fitting.restore(progress)
-    while fitting.goes_on(config):
+    while fitting.curves.go_on(config):
         epoch = len(fitting.curves.loss)
         _seed_dropout(learner.model, np.random.default_rng([seed, epoch, team.rank]))
         loss = _run_epoch(step, fitting.average, batches(epoch))
@@ -122,6 +124,8 @@ def run_epochs(
         log.info("epoch %d of %d: loss %.4f%s", epoch + 1, config.epochs, loss, judged)
         if checkpoint and team.rank == 0:
             checkpoint.save(fitting.progress())
+        if watch:
+            watch(fitting.curves)
     model.set_weights(learner.merge(fitting.best))
     return fitting.curves
 

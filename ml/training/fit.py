@@ -1,5 +1,6 @@
 """Fits a sequence model: packed batches, binary cross-entropy at every step."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import keras
@@ -28,6 +29,7 @@ def fit_model(
     seed: int,
     team: Team = ALONE,
     checkpoint: Checkpoint | None = None,
+    watch: Callable[[Curves], None] | None = None,
 ) -> Curves:
     """Fits the model in place, leaving the averaged weights of the best epoch in it; of the last one without
     validation.
@@ -35,6 +37,7 @@ def fit_model(
     config.tuning says which weights move; adapters are merged into the kernels they belong to.
     The same seed gives the same weights on the same machine, also where the training was broken off and goes on from
     its checkpoint. Every worker of a team calls this with the same arguments and gets the same weights.
+    watch: see run_epochs.
     """
     learner = Learner(model, config, seed)
     batches = PackedBatches(
@@ -58,6 +61,7 @@ def fit_model(
         seed=seed,
         team=team,
         checkpoint=checkpoint,
+        watch=watch,
     )
 
 

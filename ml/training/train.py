@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from ml.models.baseline import Baseline
 from ml.models.columns import baseline_columns
 from ml.models.network import adapt_model, build_model
 from ml.pretraining.backbone import Backbone
+from ml.pretraining.transfer import translate
 from ml.registry.digest import folder_digest
 from ml.sequences.features import Featurizer
+from ml.sequences.sequences import Sequences
 from ml.training.asked import asked_table
 from ml.training.checkpoint import Checkpoint
 from ml.training.config import TrainingConfig
@@ -36,7 +39,7 @@ CHECKPOINT = "checkpoint.npz"
 
 
 class BackboneNeeded(TrailguardError):
-    """Adapters and a frozen backbone make sense only where training starts from a pre-trained one.
+    """Adapters, a frozen backbone and a mapping make sense only where training starts from a pre-trained one.
 
     Name one, or train all weights.
     """
@@ -53,6 +56,7 @@ def train(
     *,
     backbone_folder: Path | None = None,
     boosted: bool = False,
+    mapping: Path | None = None,
 ) -> dict[str, object]:
     """Fits model and baseline on the snapshot's train slice, stopping early on its validation slice.
 
@@ -63,19 +67,22 @@ def train(
     The same snapshot, config and seed give the same figures on the same machine.
     A network's training that was broken off goes on from its newest epoch. Worker 0 of a team writes; the others help
     to fit the network.
-    backbone_folder: of a pre-trained backbone to start from, whose featurizer the model then reads with.
+    backbone_folder: of a pre-trained backbone to start from, whose featurizer the model then reads with; with a mapping
+    of this data set's names to the backbone's it keeps a featurizer of its own.
     Returns the facts in training.json, or nothing for the others.
     """
+    if mapping and not backbone_folder:
+        raise BackboneNeeded(mapping=mapping)
     snapshot = Snapshot.load(snapshot_folder)
     began = time.perf_counter()
-    backbone = Backbone.load(backbone_folder) if backbone_folder else None
-    featurizer = backbone.featurizer_for(snapshot) if backbone else fit_featurizer(snapshot)
-    sequences = [both_ends(snapshot.slice(name), snapshot.window) for name in ("train", "validation")]
-    data = [targeted_steps(part, featurizer) for part in sequences]
+    backbone = load_start(snapshot, backbone_folder, mapping, seed) if backbone_folder else None
+    featurizer, *data = read_material(snapshot, backbone)
     origin = folder_digest(backbone_folder) if backbone_folder else ""
+    declared = mapping.read_text() if mapping else ""
     key = {"fingerprint": snapshot.fingerprint, "config": config and asdict(config), "seed": seed, "workers": team.size}
     checkpoint = Checkpoint(
-        snapshot_folder / CHECKPOINT, key | {"backend": keras.backend.backend(), "backbone": origin}
+        snapshot_folder / CHECKPOINT,
+        key | {"backend": keras.backend.backend(), "backbone": origin, "mapping": declared},
     )
     network = None
     if config:
@@ -85,6 +92,7 @@ def train(
         return {}
     learned = network
     if boosted:
+        sequences = read_trails(snapshot)
         tables = (asked_table(*part, featurizer) for part in zip(sequences, data, strict=True))
         trees = LearnedTrees.fit(*tables, featurizer, seed)
         learned = LearnedBlend.fit(network, trees, snapshot.slice("validation"), featurizer) if network else trees
@@ -105,6 +113,7 @@ def train(
         "as_of": snapshot.as_of.isoformat(),
         "seed": seed,
         **told,
+        "mapping": declared,
         "features": len(featurizer.numeric_names) + len(featurizer.categorical_names),
         "fewest_events": evidence.fewest_events,
         "farthest": round(evidence.farthest, 3),
@@ -125,12 +134,13 @@ def fit_network(
     team: Team = ALONE,
     backbone: Backbone | None = None,
     checkpoint: Checkpoint | None = None,
+    watch: Callable[[Curves], None] | None = None,
 ) -> tuple[keras.Model, Curves]:
     """A fitted model and its curves, started from a backbone where there is one.
 
     The same seed gives the same weights on a CPU. TensorFlow's own switch for deterministic operations stays off: the
     compiled step adds up in a fixed order without it, and Keras compiles nothing while it is on.
-    Raises BackboneUnfit, BackboneNeeded.
+    watch: see run_epochs. Raises BackboneUnfit, BackboneNeeded.
     """
     keras.utils.set_random_seed(seed)
     shape = config.shape(featurizer)
@@ -150,8 +160,32 @@ def fit_network(
         seed=seed,
         team=team,
         checkpoint=checkpoint,
+        watch=watch,
     )
     return model, curves
+
+
+def load_start(snapshot: Snapshot, folder: Path, mapping: Path | None, seed: int) -> Backbone:
+    """The backbone of the folder; with a mapping, as it reads the snapshot. Raises InputAbsent, MappingInvalid."""
+    backbone = Backbone.load(folder)
+    return translate(backbone, fit_featurizer(snapshot), mapping, seed) if mapping else backbone
+
+
+def read_material(
+    snapshot: Snapshot, backbone: Backbone | None = None
+) -> tuple[Featurizer, TargetedSteps, TargetedSteps]:
+    """The featurizer, what is learned from and what says when to stop; the other slices are not touched.
+
+    Raises BackboneUnfit, BackboneTooNew.
+    """
+    featurizer = backbone.featurizer_for(snapshot) if backbone else fit_featurizer(snapshot)
+    training, validation = (targeted_steps(part, featurizer) for part in read_trails(snapshot))
+    return featurizer, training, validation
+
+
+def read_trails(snapshot: Snapshot) -> list[Sequences]:
+    """Both ends of the trails of the train and the validation slice."""
+    return [both_ends(snapshot.slice(name), snapshot.window) for name in ("train", "validation")]
 
 
 def fit_featurizer(snapshot: Snapshot) -> Featurizer:

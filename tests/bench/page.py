@@ -1,5 +1,6 @@
 """What is kept of the figures for people: the table in docs/benchmarks.md and its charts."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib
@@ -15,6 +16,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 BEGIN, END = "<!-- figures: written by make bench -->", "<!-- end of figures -->"
 HEAD = "| name | ours | peer | unit | ratio | spread | wanted | machine, date |"
 OURS, PEER, WANTED_LINE = "#2f6f9f", "#c9cfd6", "#b5452c"
+INKS = (OURS, WANTED_LINE, "#222222")
 # What Trailguard set out to reach, as ratio: the least, or for times, sizes and exponents the most.
 AT_LEAST = {
     "score_gru_vs_ptls": 1.3,
@@ -44,9 +46,9 @@ def write_page(rows: list[dict]) -> None:
     lines = [HEAD, "| --- | --- | --- | --- | --- | --- | --- | --- |", *map(_line, rows)]
     write_text(page, before + "\n".join([BEGIN, "", *lines, "", END]) + after)
     known = {row["name"]: row for row in rows}
-    _draw(DOCS / "benchmarks-ratios.png", lambda axes: _ratios(axes, known))
+    draw(DOCS / "benchmarks-ratios.png", lambda axes: _ratios(axes, known))
     if any(name.startswith("score_lake_") for name in known):
-        _draw(DOCS / "benchmarks-growth.png", lambda axes: _growth(axes, known))
+        draw(DOCS / "benchmarks-growth.png", lambda axes: _growth(axes, known))
 
 
 def wanted(name: str) -> str:
@@ -66,7 +68,8 @@ def _line(row: dict) -> str:
     return f"| {' | '.join([*cells, wanted(row['name']), told])} |"
 
 
-def _draw(path: Path, plot) -> None:
+def draw(path: Path, plot: Callable[[Axes], None]) -> None:
+    """Writes a chart, the same bytes for the same figures."""
     drawn, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
     plot(axes)
     with new_file(path) as unfinished:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ml.models.files import load_keras
+from ml.models.step_inputs import StepInputs
 from ml.pretraining.backbone import Backbone, BackboneTooNew, BackboneUnfit
 from ml.pretraining.config import Objective
 from ml.pretraining.make import make_backbone, split_trails
@@ -18,7 +19,7 @@ from ml.sequences.features import Featurizer
 from ml.training.config import TrainingConfig
 from ml.training.slices import Shares
 from ml.training.snapshot import Snapshot, make_snapshot
-from ml.training.train import fit_featurizer, train
+from ml.training.train import BackboneNeeded, fit_featurizer, train
 from ml.training.tuning import Tuning
 from ml.training.verdicts import find_newcomers
 from tests.trails import EXTRAS, START, staggered_events, staggered_labels, write_lake
@@ -113,6 +114,25 @@ def test_a_model_starts_from_the_backbone_and_reads_as_it_does(backbone: Path, f
     assert len(facts["backbone_sha256"]) == 64
     assert facts["config"]["tuning"] == "frozen"
     assert facts["onnx_difference"] < 1e-5
+
+
+def test_with_a_mapping_a_model_starts_from_the_backbone_and_reads_by_itself(
+    backbone: Path, folder: Path, tmp_path: Path
+):
+    (tmp_path / "mapping.yaml").write_text("columns: {note: null}")
+    config, options = replace(CONFIG, tuning=Tuning.FROZEN, epochs=1), {"mapping": tmp_path / "mapping.yaml"}
+    facts = train(folder / "snapshot", tmp_path / "bundle", config, 0, backbone_folder=backbone, **options)
+    loaded, model = Backbone.load(backbone), load_keras(tmp_path / "bundle" / "model.keras")
+    recurrent = [each.get_layer("gru_0").get_weights() for each in (loaded.model, model)]
+    assert all((one == other).all() for one, other in zip(*recurrent, strict=True))
+    featurizer = Featurizer.load(tmp_path / "bundle")
+    assert replace(featurizer, record=None) == replace(fit_featurizer(Snapshot.load(folder / "snapshot")), record=None)
+    rows = StepInputs.of(model, config.shape(featurizer)).rows
+    silent = {name for name, row in zip(featurizer.numeric_names, rows, strict=True) if not row.any()}
+    assert silent == {name for name in featurizer.numeric_names if name.startswith("note")} != set()
+    assert facts["mapping"] == "columns: {note: null}"
+    with pytest.raises(BackboneNeeded, match="mapping="):
+        train(folder / "snapshot", tmp_path / "none", config, 0, **options)
 
 
 def test_a_backbone_that_saw_later_events_or_another_window_is_refused(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ml.models.config import Size
 from ml.training.candidates import Candidate, Choice
 from ml.training.tuning import Tuning
 
@@ -18,6 +19,7 @@ GRAPHS = {
         "validate_sequences",
         "compare_models",
         "pretrain_encoder",
+        "tune_model",
         "fit_model",
         "calibrate_scores",
         "choose_threshold",
@@ -73,6 +75,7 @@ def test_training_waits_for_the_gpu_pool_and_nothing_else_does(dags):
     assert {task for task, pool in pools.items() if pool == "gpu"} == {
         "compare_models",
         "pretrain_encoder",
+        "tune_model",
         "fit_model",
     }
 
@@ -115,9 +118,11 @@ def test_the_library_never_imports_airflow():
     ] == []
 
 
-def test_every_candidate_and_the_winner_can_be_trained_by_the_dag(dags):
-    assert dags["train_model"].params.get_param("architecture").schema["enum"] == list(Choice)
+def test_every_candidate_and_the_winner_can_be_trained_by_the_dag_in_every_size(dags):
+    params = dags["train_model"].params
+    assert params.get_param("architecture").schema["enum"] == list(Choice)
     assert set(Choice) == {*Candidate, "winner"}
+    assert params.get_param("size").schema["enum"] == list(Size)
 
 
 def test_models_are_compared_when_asked_for_and_what_follows_goes_on_without_it(dags):
@@ -130,3 +135,10 @@ def test_pre_training_is_asked_for_and_training_goes_on_without_it(dags):
     assert params["pretrain"] is False
     assert params.get_param("tuning").schema["enum"] == list(Tuning)
     assert fit.trigger_rule == "none_failed"
+
+
+def test_a_search_is_asked_for_by_its_minutes_and_training_goes_on_without_it(dags):
+    params, search = dags["train_model"].params, dags["train_model"].get_task("tune_model")
+    assert params["tune_minutes"] == 0
+    assert params["tuned"] is None
+    assert search.trigger_rule == "none_failed"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench import __main__ as bench
-from tests.bench import page
+from tests.bench import page, scaling_page
 from tests.bench.rows import alone, compare
 
 
@@ -66,3 +66,21 @@ def test_charts_are_drawn_of_what_was_measured(kept: Path):
     page.write_page([row("publish_vs_copy", 0.9), *(row(name, value) for name, value in sizes)])
     for name in ("ratios", "growth"):
         assert (kept / f"benchmarks-{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_scaling_curve_is_a_table_and_a_chart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(scaling_page, "DOCS", tmp_path)
+    (tmp_path / "scaling.md").write_text(f"above\n{scaling_page.BEGIN}\nold\n{scaling_page.END}\nbelow\n")
+    score = {"mean": 0.95, "low": 0.94, "high": 0.96}
+    rows = [
+        {"size": size, "share": share, "prefix": prefix, "weights": weights, "users": round(5000 * share), "epochs": 7,
+         "roc_auc": score, "average_precision": score | {"mean": 0.9}}
+        for size, weights in (("small", 95_193), ("medium", 989_385)) for share in (0.1, 1.0) for prefix in ("5", "all")
+    ]  # fmt: skip
+    scaling_page.write_page(rows, architecture="gru", machine="2 cores")
+    text = (tmp_path / "scaling.md").read_text()
+    assert (text.startswith("above\n"), text.endswith("below\n"), "\nold\n" in text) == (True, True, False)
+    assert text.count("\n| 9") == 4
+    figures = "0.9500 (0.9400 to 0.9600) | 0.9500 (0.9400 to 0.9600) | 0.9000 (0.9400 to 0.9600)"
+    assert f"| 95,193 | 0.1 | 500 | 7 | {figures}" in text
+    assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")
