@@ -13,6 +13,7 @@ from ml.comparison.forgery import forge
 from ml.comparison.material import Material
 from ml.comparison.one_class import fit_complementary_gan, fit_isolation_forest
 from ml.comparison.protocol import UNSUPERVISED, Model
+from ml.comparison.second_look import fit_second_look
 from ml.models.baseline import Baseline
 from ml.models.config import Architecture
 from ml.models.infer import infer_logits
@@ -131,4 +132,5 @@ FITTERS: dict[Model, Callable[[Material, int], Fitted]] = {
     Model.ISOLATION_FOREST: fit_isolation_forest,
     Model.ONE_CLASS: fit_one_class,
     Model.COMPLEMENTARY_GAN: fit_complementary_gan,
+    Model.SECOND_LOOK: fit_second_look,
 }

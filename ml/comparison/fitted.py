@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from ml.sequences.features import Steps
+from ml.sequences.sequences import Sequences
 
 if TYPE_CHECKING:
     from ml.comparison.material import Material
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 class Asked:
     """Moments at which a score is asked for.
 
-    steps: the trails. rows: int64 (asked,), the steps asked about. columns: float32 (asked, columns), what a table
-    knows then. named: user_id, event_id, event_time, target and kind of each.
+    trails, steps: the trails, as events and as inputs. rows: int64 (asked,), the steps asked about. columns: float32
+    (asked, columns), what a table knows then. named: user_id, event_id, event_time, target and kind of each.
     """
 
+    trails: Sequences
     steps: Steps
     rows: np.ndarray
     columns: np.ndarray

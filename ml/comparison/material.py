@@ -78,6 +78,6 @@ class Material:
             columns = self.question.columns(steps, rows, self.featurizer)
             named = cut.events.select(["user_id", "event_id", "event_time", "target"]).take(pa.array(rows))
             found[view] = Asked(
-                steps, rows, columns, named.append_column("kind", self.question.kinds(known, cut, rows))
+                left, steps, rows, columns, named.append_column("kind", self.question.kinds(known, cut, rows))
             )
         return found

@@ -40,6 +40,7 @@ class Model(StrEnum):
     PRETRAINED = "pretrained"
     LORA = "lora"
     FROZEN = "frozen"
+    SECOND_LOOK = "second_look"
 
 
 PRETRAINED = (Model.PRETRAINED, Model.LORA, Model.FROZEN)  # a fusion, fine-tuned in one way or another
@@ -167,6 +168,8 @@ class Protocol(Strict):
     def labelled_users(self) -> Self:
         if self.spoils_labels and (self.users != "labelled" or self.predict == "events"):
             raise ValueError("label_share and flipped_labels are for users: labelled")
+        if self.predict == "users" and Model.SECOND_LOOK in (*self.models, self.controls):
+            raise ValueError("second_look is for events, not for users")
         if self.predict == "events" and not set(PRETRAINED).isdisjoint(self.models):
             raise ValueError(f"{', '.join(PRETRAINED)} are for users, not for events")
         if self.controls in PRETRAINED:

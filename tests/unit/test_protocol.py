@@ -68,6 +68,7 @@ def test_unsupervised_models_may_be_compared_where_labels_are_known(tmp_path: Pa
             "lightgbm, gru cannot learn from good users alone",
         ),
         (HISTORY + "split: {by: user}\nlearn_from: good\ncontrols: fusion\n", "4:11", "fusion cannot learn from good"),
+        (HISTORY + "split: {by: user}\nmodels: [second_look]\n", "1:1", "for events, not for users"),
         (HISTORY + "split: {by: user}\nlearn_from: bad\n", "3:13", "'all' or 'good'"),
         (HISTORY + "split: {by: user}\npredict: events\nlearn_from: good\n", "1:1", "for users, not for events"),
         (HISTORY + "split: {by: user}\npredict: events\nbalanced_test: true\n", "1:1", "for users, not for events"),
