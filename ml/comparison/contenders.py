@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from ml.comparison.blend import fit_blend
+from ml.comparison.doubt import Doubting, doubt
 from ml.comparison.fitted import Asked, Fitted, Trained
 from ml.comparison.forgery import forge
 from ml.comparison.material import Material
@@ -96,6 +97,12 @@ def fine_tune_fusion(tuning: Tuning, material: Material, seed: int) -> FittedNet
     return _fit(config, material, seed, pretrain_fusion(material, seed))
 
 
+def fit_doubting(material: Material, seed: int) -> Doubting:
+    """The fusion, fitted to labels as far as they are believed."""
+    doubted = doubt(material, seed)
+    return Doubting(fit_sequence_model(Architecture.FUSION, doubted, seed), doubted)
+
+
 def fit_one_class(material: Material, seed: int) -> Fitted:
     """The blend, which learns to tell good users from counterfeits of them."""
     ((_, trained),) = fit_models(forge(material, seed), [Model.BLEND], seed, refit=False)
@@ -133,4 +140,5 @@ FITTERS: dict[Model, Callable[[Material, int], Fitted]] = {
     Model.ONE_CLASS: fit_one_class,
     Model.COMPLEMENTARY_GAN: fit_complementary_gan,
     Model.SECOND_LOOK: fit_second_look,
+    Model.DOUBTING: fit_doubting,
 }

@@ -41,6 +41,7 @@ class Model(StrEnum):
     LORA = "lora"
     FROZEN = "frozen"
     SECOND_LOOK = "second_look"
+    DOUBTING = "doubting"
 
 
 PRETRAINED = (Model.PRETRAINED, Model.LORA, Model.FROZEN)  # a fusion, fine-tuned in one way or another
@@ -170,6 +171,8 @@ class Protocol(Strict):
             raise ValueError("label_share and flipped_labels are for users: labelled")
         if self.predict == "users" and Model.SECOND_LOOK in (*self.models, self.controls):
             raise ValueError("second_look is for events, not for users")
+        if self.predict == "events" and Model.DOUBTING in (*self.models, self.controls):
+            raise ValueError("doubting is for users, not for events")
         if self.predict == "events" and not set(PRETRAINED).isdisjoint(self.models):
             raise ValueError(f"{', '.join(PRETRAINED)} are for users, not for events")
         if self.controls in PRETRAINED:
