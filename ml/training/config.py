@@ -81,7 +81,7 @@ SHAPES = {
         Size.LARGE: {"width": 320, "layers": 8},
     },
     Architecture.FUSION: {
-        Size.SMALL: {"width": 80, "layers": 1},
+        Size.SMALL: {"width": 92, "layers": 1},
         Size.MEDIUM: {"width": 216, "layers": 2},
         Size.LARGE: {"width": 696, "layers": 2},
     },

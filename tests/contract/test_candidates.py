@@ -68,7 +68,7 @@ def trained(request: pytest.FixtureRequest, lake: Path, tmp_path_factory: pytest
 
 
 def test_the_bundle_opens_as_what_was_trained_and_holds_nothing_else(trained: Trained):
-    common = {"baseline", "calibration.json", "curves.json", "featurizer.json", "item_record.parquet"}
+    common = {"baseline", "calibration.json", "curves.json", "evidence.json", "featurizer.json", "item_record.parquet"}
     common |= {"reference.json", "training.json", "trees.txt"}
     network = {"model.keras", "model.onnx", "model_last.onnx", "blend.json"}
     expected = common | network if trained.candidate in NETWORKS else common

@@ -7,11 +7,12 @@ import pytest
 
 from ml.models.config import Architecture, Size
 from ml.models.network import build_model
+from ml.sequences.behaviour import SINGLE_EVENT
 from ml.training.config import DEFAULTS, configure
 from tests.drawn_steps import featurizer_of
 
 WEIGHTS = {Size.SMALL: 1e5, Size.MEDIUM: 1e6, Size.LARGE: 1e7}
-NAMES = [f"feature_{index}" for index in range(70)]
+NAMES = [*SINGLE_EVENT, *(f"feature_{index}" for index in range(70 - len(SINGLE_EVENT)))]
 VOCABULARIES = {"event_type": [f"type_{index}" for index in range(18)], "own_page": ["yes", "no"]}
 FEATURIZER = replace(featurizer_of(64), means=dict.fromkeys(NAMES, 0.0), vocabularies=VOCABULARIES)
 
