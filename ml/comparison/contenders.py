@@ -10,9 +10,15 @@ import numpy as np
 from ml.comparison.blend import fit_blend
 from ml.comparison.doubt import Doubting, doubt
 from ml.comparison.fitted import Asked, Fitted, Trained
-from ml.comparison.forgery import forge
+from ml.comparison.forgery import forge, keep_good
 from ml.comparison.material import Material
-from ml.comparison.one_class import fit_complementary_gan, fit_isolation_forest
+from ml.comparison.one_class import (
+    ALARMS,
+    OneClass,
+    fit_complementary_gan,
+    fit_isolation_forest,
+    set_alarm,
+)
 from ml.comparison.protocol import UNSUPERVISED, Model
 from ml.comparison.second_look import fit_second_look
 from ml.models.baseline import Baseline
@@ -104,9 +110,12 @@ def fit_doubting(material: Material, seed: int) -> Doubting:
 
 
 def fit_one_class(material: Material, seed: int) -> Fitted:
-    """The blend, which learns to tell good users from counterfeits of them."""
-    ((_, trained),) = fit_models(forge(material, seed), [Model.BLEND], seed, refit=False)
-    return trained.first
+    """Blends that learn to tell good users from counterfeits of them, one for each of ALARMS."""
+    good, alarms = keep_good(material).validation_views, []
+    for kinds, share in ALARMS.items():
+        ((_, trained),) = fit_models(forge(material, seed, kinds), [Model.BLEND], seed, refit=False)
+        alarms.append(set_alarm(trained.first, good, share))
+    return OneClass(tuple(alarms))
 
 
 def fit_models(

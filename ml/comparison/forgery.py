@@ -12,11 +12,14 @@ from ml.sequences.counterfeits import make_counterfeits
 from ml.sequences.sequences import Sequences
 
 
-def forge(material: Material, seed: int) -> Material:
-    """The same good users with the same features; anomalous are counterfeits of them, as many in each slice."""
+def forge(material: Material, seed: int, kinds: tuple[str, ...] | None = None) -> Material:
+    """The same good users with the same features; anomalous are counterfeits of them, as many in each slice.
+
+    kinds: of counterfeits; absent, all.
+    """
     rng = np.random.default_rng(seed)
     training, validation = (
-        _forge(part, material.window, rng) for part in (material.fold.training, material.fold.validation)
+        _forge(part, material.window, rng, kinds) for part in (material.fold.training, material.fold.validation)
     )
     return material.learning_from(training=training, validation=validation)
 
@@ -27,9 +30,9 @@ def keep_good(material: Material) -> Material:
     return material.learning_from(training=training, validation=validation)
 
 
-def _forge(known: Slice, window: int, rng: np.random.Generator) -> Slice:
+def _forge(known: Slice, window: int, rng: np.random.Generator, kinds: tuple[str, ...] | None) -> Slice:
     good = known.keep(known.labels == 0)
-    counterfeits = make_counterfeits(good.sequences, window, rng)
+    counterfeits = make_counterfeits(good.sequences, window, rng, kinds)
     labels = pa.array(np.ones(len(counterfeits), np.int8))
     users = pa.table({"user_id": counterfeits.user_ids, "label": labels})
     return Slice(

@@ -14,6 +14,7 @@ arXiv:1906.02845. Each kind stands for another way to be anomalous, and no label
 all three instead of one costs a detector hardly any of its ROC AUC on held-out good users and that one.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -28,13 +29,17 @@ NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 OF_THE_MOMENT = ("user_id", "event_id", "event_time", "session_id")
 
 
-def make_counterfeits(real: Sequences, window: int, rng: np.random.Generator) -> Sequences:
-    """About as many as there are real users, a third of each kind and of the same lengths as theirs, `target` 1.
+def make_counterfeits(
+    real: Sequences, window: int, rng: np.random.Generator, kinds: Sequence[str] | None = None
+) -> Sequences:
+    """About as many as there are real users, of each kind as many and of the same lengths as theirs, `target` 1.
 
-    real: both ends of trails, with `target`. A segment as long as the longest trails cannot be had and is left out.
+    kinds: of KINDS; absent, all of them. real: both ends of trails, with `target`. A segment as long as the longest
+    trails cannot be had and is left out.
     """
-    bare = Sequences.of(pa.concat_tables([_name(kind, make(real, rng)) for kind, make in KINDS.items()]))
-    kept = rng.random(len(bare)) < 1 / len(KINDS)
+    chosen = kinds or tuple(KINDS)
+    bare = Sequences.of(pa.concat_tables([_name(kind, KINDS[kind](real, rng)) for kind in chosen]))
+    kept = rng.random(len(bare)) < 1 / len(chosen)
     bare = bare.keep(kept[bare.row_users])
     trails = add_moments(bare, before=NEVER, window=window, keep="ends", ended=np.ones(len(bare), bool))
     ones = pa.array(np.ones(trails.events.num_rows, np.int8))
