@@ -7,8 +7,9 @@ from functools import lru_cache, partial
 import keras
 import numpy as np
 
+from ml.comparison.belief import Believing
 from ml.comparison.blend import fit_blend
-from ml.comparison.doubt import Doubting, doubt
+from ml.comparison.doubt import doubt
 from ml.comparison.fitted import Asked, Fitted, Trained
 from ml.comparison.forgery import forge, keep_good
 from ml.comparison.material import Material
@@ -21,6 +22,7 @@ from ml.comparison.one_class import (
 )
 from ml.comparison.protocol import UNSUPERVISED, Model
 from ml.comparison.second_look import fit_second_look
+from ml.comparison.unlabelled import complete
 from ml.models.baseline import Baseline
 from ml.models.config import Architecture
 from ml.models.infer import infer_logits
@@ -103,10 +105,17 @@ def fine_tune_fusion(tuning: Tuning, material: Material, seed: int) -> FittedNet
     return _fit(config, material, seed, pretrain_fusion(material, seed))
 
 
-def fit_doubting(material: Material, seed: int) -> Doubting:
+def fit_doubting(material: Material, seed: int) -> Believing:
     """The fusion, fitted to labels as far as they are believed."""
     doubted = doubt(material, seed)
-    return Doubting(fit_sequence_model(Architecture.FUSION, doubted, seed), doubted)
+    return Believing(fit_sequence_model(Architecture.FUSION, doubted, seed), doubted)
+
+
+def fit_self_trained(material: Material, seed: int) -> Believing:
+    """The pre-trained fusion, fitted to the labels and to what LightGBM, fitted to them, thinks of all other users."""
+    teacher = fit_baseline(material, seed).refit(material, seed)
+    completed = complete(material, teacher)
+    return Believing(fine_tune_fusion(Tuning.FULL, completed, seed), completed)
 
 
 def fit_one_class(material: Material, seed: int) -> Fitted:
@@ -150,4 +159,5 @@ FITTERS: dict[Model, Callable[[Material, int], Fitted]] = {
     Model.COMPLEMENTARY_GAN: fit_complementary_gan,
     Model.SECOND_LOOK: fit_second_look,
     Model.DOUBTING: fit_doubting,
+    Model.SELF_TRAINED: fit_self_trained,
 }

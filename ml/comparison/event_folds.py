@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.comparison.fold import SPLIT_SEED, Fold, deal_users, record_items, unseen_kinds
+from ml.comparison.fold import SPLIT_SEED, Fold, deal_users, labels_to_tell, unseen_kinds
 from ml.comparison.history import History
 from ml.comparison.protocol import PrequentialSplit, Protocol, TimeSplit, UserSplit, moment
 from ml.comparison.slices import JUDGED, KIND, TARGET, EventSlice
@@ -30,7 +30,8 @@ def _by_time(history: History, protocol: Protocol) -> Iterator[Fold]:
     as_of, start, end = (moment(getattr(protocol.split, name)) for name in ("train_before", "test_from", "test_until"))
     matured = as_of - history.label_delay
     learned = _learn_from(_know(history, protocol, as_of, matured), protocol, None)
-    yield Fold("time", as_of, record_items(history, protocol, as_of), *learned, _test(history, protocol, start, end))
+    labels = labels_to_tell(history, protocol, as_of)
+    yield Fold("time", as_of, history.events, labels, *learned, _test(history, protocol, start, end))
 
 
 def _prequential(history: History, protocol: Protocol) -> Iterator[Fold]:
@@ -40,8 +41,8 @@ def _prequential(history: History, protocol: Protocol) -> Iterator[Fold]:
         begin = history.end - history.label_delay - test * (index + 1)
         until = begin - max(delay, history.label_delay)
         learned = _learn_from(_know(history, protocol, begin, until), protocol, begin - delay - train)
-        record = record_items(history, protocol, begin)
-        yield Fold(f"{begin:%Y-%m-%d}", begin, record, *learned, _test(history, protocol, begin, begin + test))
+        labels, judged = labels_to_tell(history, protocol, begin), _test(history, protocol, begin, begin + test)
+        yield Fold(f"{begin:%Y-%m-%d}", begin, history.events, labels, *learned, judged)
 
 
 def _by_user(history: History, protocol: Protocol) -> Iterator[Fold]:
@@ -57,9 +58,9 @@ def _by_user(history: History, protocol: Protocol) -> Iterator[Fold]:
         training, validation, whole, test = (
             trails.keep(chosen[trails.row_users]) for chosen in (others & ~held, others & held, others, ~others)
         )
-        record = record_items(history, protocol, end, whole.user_ids)
+        labels = labels_to_tell(history, protocol, end, whole.user_ids)
         slices = (_judge(each, protocol, unseen=True) for each in (training, validation, whole))
-        yield Fold(f"user-{part}", end, record, *slices, _judge(test, protocol))
+        yield Fold(f"user-{part}", end, history.events, labels, *slices, _judge(test, protocol))
 
 
 def _know(history: History, protocol: Protocol, as_of: datetime, until: datetime) -> Sequences:

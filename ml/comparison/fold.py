@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -20,20 +22,27 @@ SPLIT_SEED = 0  # who is in which fold does not depend on the models' seeds
 
 @dataclass(frozen=True)
 class Fold:
-    """as_of: nothing later was known when it was trained. record: what was known of items, up to then.
+    """as_of: nothing later was known when it was trained.
 
+    events: the lake's folder. labels: LABEL_SCHEMA, what training is told of users, up to as_of.
     whole: training and validation together.
     trails: of everybody whom training may see, labelled or not; None where no model is pre-trained.
     """
 
     name: str
     as_of: datetime
-    record: ItemRecord
+    events: Path
+    labels: pa.Table
     training: Slice | EventSlice
     validation: Slice | EventSlice
     whole: Slice | EventSlice
     test: Slice | EventSlice
     trails: Sequences | None = None
+
+    @cached_property
+    def record(self) -> ItemRecord:
+        """What the labels tell of items."""
+        return learn_record(self.events, self.labels, as_of=self.as_of)
 
     @property
     def only_good(self) -> bool:
@@ -44,15 +53,15 @@ class Fold:
         return {name: getattr(self, name).counts() for name in ("training", "validation", "test")}
 
 
-def record_items(history: History, protocol: Protocol, as_of: datetime, users: pa.Array | None = None) -> ItemRecord:
-    """What training may know of items: not by labels of other users than these, nor of kinds that it must not see;
-    nothing where it learns from good users alone."""
+def labels_to_tell(history: History, protocol: Protocol, as_of: datetime, users: pa.Array | None = None) -> pa.Table:
+    """What training may know by then: of these users alone, and nothing of kinds that it must not see; no label where
+    it learns from good users alone."""
+    labels = history.labels_before(as_of)
     if protocol.learn_from == "good":
-        return ItemRecord.empty()
-    labels = history.labels.filter(pc.invert(pc.is_in(history.labels["kind"], value_set=unseen_kinds(protocol))))
+        return labels.slice(0, 0)
     if users is not None:
         labels = labels.filter(pc.is_in(labels["user_id"], value_set=users))
-    return learn_record(history.events, labels, as_of=as_of)
+    return labels.filter(pc.invert(pc.is_in(labels["kind"], value_set=unseen_kinds(protocol))))
 
 
 def trails_to_see(history: History, protocol: Protocol, as_of: datetime) -> Sequences | None:

@@ -20,6 +20,7 @@ class History:
     """Everything that happened, and everything that was learned of it.
 
     events: the lake's folder of daily partitions. labels: LABEL_SCHEMA.
+    told: the users of whom training is told what they are called; None for all.
     """
 
     name: str
@@ -28,6 +29,7 @@ class History:
     extras: dict[str, Kind]
     label_delay: timedelta
     end: datetime
+    told: pa.Array | None = None
 
     def labels_before(self, when: datetime) -> pa.Table:
         """The labels observed by then."""

@@ -47,6 +47,11 @@ class Material:
         """The same features, with other slices (`training`, `validation`) of the fold."""
         return replace(self, fold=replace(self.fold, **slices), given=self.featurizer)
 
+    def look_again(self, asked: Asked) -> Asked:
+        """The same moments with this material's features."""
+        steps = self.featurizer.transform(asked.trails)
+        return replace(asked, steps=steps, columns=self.question.columns(steps, asked.rows, self.featurizer))
+
     @cached_property
     def training(self) -> TargetedSteps:
         return self._target(self.fold.training)

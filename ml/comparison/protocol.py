@@ -42,9 +42,11 @@ class Model(StrEnum):
     FROZEN = "frozen"
     SECOND_LOOK = "second_look"
     DOUBTING = "doubting"
+    SELF_TRAINED = "self_trained"
 
 
-PRETRAINED = (Model.PRETRAINED, Model.LORA, Model.FROZEN)  # a fusion, fine-tuned in one way or another
+# a fusion, fine-tuned in one way or another
+PRETRAINED = (Model.PRETRAINED, Model.LORA, Model.FROZEN, Model.SELF_TRAINED)
 UNSUPERVISED = (Model.ISOLATION_FOREST, Model.ONE_CLASS, Model.COMPLEMENTARY_GAN)
 
 
@@ -110,8 +112,9 @@ class Protocol(Strict):
     event_types: where events are judged, only events of these types; absent, all are.
     learn_from: everybody, or `good` users alone, as in a shop that has no bad labels: nothing that rests on a bad label
         is then used in training, calibration or thresholds.
-    label_share: the share of labelled users whose labels training is told, drawn by each seed.
-    flipped_labels: the share of those whose labels are turned round before it is told them.
+    label_share: the share of users of whom training is told what they are called, drawn by each seed; the others have
+        no label then, nor do they count as good.
+    flipped_labels: the share of the labelled users whose labels are turned round before it is told them.
     balanced_test: as many good as anomalous users are judged, drawn once, whatever the models' seeds.
     unseen: kinds of label that training never sees; the judged users and events of these kinds are judged all the same.
     window: events kept of each user. prefixes: after how many events users are judged; `all` is the newest window.
@@ -167,8 +170,10 @@ class Protocol(Strict):
 
     @model_validator(mode="after")
     def labelled_users(self) -> Self:
-        if self.spoils_labels and (self.users != "labelled" or self.predict == "events"):
-            raise ValueError("label_share and flipped_labels are for users: labelled")
+        if self.flipped_labels and self.users != "labelled":
+            raise ValueError("flipped_labels is for users: labelled")
+        if self.spoils_labels and self.predict == "events":
+            raise ValueError("label_share and flipped_labels are for users, not for events")
         if self.predict == "users" and Model.SECOND_LOOK in (*self.models, self.controls):
             raise ValueError("second_look is for events, not for users")
         if self.predict == "events" and Model.DOUBTING in (*self.models, self.controls):

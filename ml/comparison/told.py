@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,12 +18,18 @@ def tell(history: History, protocol: Protocol, seed: int) -> History:
     """The history with the labels that the protocol leaves, drawn by user: another seed draws other users."""
     if not protocol.spoils_labels:
         return history
-    users, user = np.unique(history.labels["user_id"].to_numpy(zero_copy_only=False), return_inverse=True)
+    seen = pl.scan_parquet(history.events / "ds=*" / "*.parquet").select("user_id").unique().collect()
+    users = seen["user_id"].sort()
     rng = np.random.default_rng(seed)
-    kept = rng.random(len(users)) < protocol.label_share
-    flipped = rng.random(len(users)) < protocol.flipped_labels
-    labels = history.labels.filter(pa.array(kept[user]))
-    return replace(history, labels=_flip(labels, flipped[user][kept[user]]))
+    told = users.filter(rng.random(len(users)) < protocol.label_share)
+    flipped = users.filter(rng.random(len(users)) < protocol.flipped_labels)
+    labels = history.labels.filter(pc.is_in(history.labels["user_id"], value_set=_strings(told)))
+    turned = pc.is_in(labels["user_id"], value_set=_strings(flipped)).to_numpy()
+    return replace(history, labels=_flip(labels, turned), told=_strings(told))
+
+
+def _strings(users: pl.Series) -> pa.Array:
+    return users.to_arrow().cast(pa.string())
 
 
 def _flip(labels: pa.Table, rows: np.ndarray) -> pa.Table:

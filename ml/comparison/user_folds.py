@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.comparison.fold import SPLIT_SEED, Fold, deal_users, record_items, trails_to_see, unseen_kinds
+from ml.comparison.fold import SPLIT_SEED, Fold, deal_users, labels_to_tell, trails_to_see, unseen_kinds
 from ml.comparison.history import History
 from ml.comparison.protocol import PrequentialSplit, Protocol, TimeSplit, UserSplit, moment
 from ml.comparison.slices import Slice
@@ -26,7 +26,7 @@ def _by_time(told: History, history: History, protocol: Protocol) -> Iterator[Fo
     learned = _learn_from(_know(told, protocol, as_of), protocol)
     judged = _first_seen(_know(history, protocol, history.end), start, end)
     trails = trails_to_see(history, protocol, as_of)
-    yield Fold("time", as_of, record_items(told, protocol, as_of), *learned, judged, trails)
+    yield Fold("time", as_of, told.events, labels_to_tell(told, protocol, as_of), *learned, judged, trails)
 
 
 def _prequential(told: History, history: History, protocol: Protocol) -> Iterator[Fold]:
@@ -37,8 +37,8 @@ def _prequential(told: History, history: History, protocol: Protocol) -> Iterato
         begin = history.end - history.label_delay - test * (index + 1)
         known = _first_seen(_know(told, protocol, begin), begin - delay - train, begin - delay)
         judged = _first_seen(everybody, begin, begin + test)
-        record, trails = record_items(told, protocol, begin), trails_to_see(history, protocol, begin)
-        yield Fold(f"{begin:%Y-%m-%d}", begin, record, *_learn_from(known, protocol), judged, trails)
+        labels, trails = labels_to_tell(told, protocol, begin), trails_to_see(history, protocol, begin)
+        yield Fold(f"{begin:%Y-%m-%d}", begin, told.events, labels, *_learn_from(known, protocol), judged, trails)
 
 
 def _by_user(told: History, history: History, protocol: Protocol) -> Iterator[Fold]:
@@ -52,9 +52,10 @@ def _by_user(told: History, history: History, protocol: Protocol) -> Iterator[Fo
         others = _seen(known.keep(pc.invert(pc.is_in(known.users["user_id"], value_set=judged)).to_numpy()), protocol)
         held = deal_users(others.labels, round(1 / protocol.validation), SPLIT_SEED + 1) == 0
         # nothing is known of the judged users, not even through the items that they touched
-        record = record_items(told, protocol, end, others.users["user_id"].combine_chunks())
+        labels = labels_to_tell(told, protocol, end, others.users["user_id"].combine_chunks())
         unjudged = trails and trails.keep(pc.invert(pc.is_in(trails.events["user_id"], value_set=judged)).to_numpy())
-        yield Fold(f"user-{part}", end, record, others.keep(~held), others.keep(held), others, test, unjudged)
+        learned = (others.keep(~held), others.keep(held), others)
+        yield Fold(f"user-{part}", end, told.events, labels, *learned, test, unjudged)
 
 
 def _know(history: History, protocol: Protocol, as_of: datetime) -> Slice:
@@ -63,6 +64,8 @@ def _know(history: History, protocol: Protocol, as_of: datetime) -> Slice:
             history.events, history.labels, as_of=as_of, label_delay=history.label_delay, window=protocol.window
         )
     )
+    if history.told is not None:
+        everybody = everybody.keep(pc.is_in(everybody.users["user_id"], value_set=history.told).to_numpy())
     if protocol.users == "matured":
         return everybody
     labelled = history.labels_before(as_of)["user_id"].combine_chunks()

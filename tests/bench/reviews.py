@@ -23,7 +23,6 @@ from ml.evaluation.views import ALL
 from ml.models.baseline import FIXED
 from ml.reviews.choose import choose_users, find_unsure
 from ml.scoring.evidence import inputs
-from ml.sequences.item_record import ItemRecord
 from tests.bench.dataset import find_protocol, open_dataset
 from tests.bench.rows import Row, compare
 
@@ -60,7 +59,7 @@ def read_users(descriptor: Descriptor, lake: Path) -> tuple[Asked, Asked]:
     protocol = find_protocol(descriptor).model_copy(update={"prefixes": (ALL,)})
     history = read_history(descriptor, protocol, lake)
     (fold,) = cut_folds(history, protocol)
-    fold = replace(fold, training=fold.whole, record=ItemRecord.empty())
+    fold = replace(fold, training=fold.whole, labels=fold.labels.slice(0, 0))
     material = Material(fold, ask(protocol), history.extras, protocol.window)
     return material.training_views[ALL], material.test_views[ALL]
 

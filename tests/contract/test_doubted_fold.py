@@ -65,6 +65,13 @@ def test_those_wrongly_named_are_believed_less_than_those_rightly_named(doubted:
     assert np.mean(wrongly) < 0.5 < 0.7 < np.mean(rightly)
 
 
+def test_items_are_remembered_for_those_believed_anomalous_alone(material: Material, doubted: Material):
+    believed = {user for user, belief in beliefs(doubted.fold.whole).items() if belief > 0.5}
+    assert set(material.fold.labels["user_id"].to_pylist()) & WRONGLY_NAMED - believed
+    assert set(doubted.fold.labels["user_id"].to_pylist()) == believed
+    assert doubted.featurizer.record.evidence.num_rows != material.featurizer.record.evidence.num_rows
+
+
 def test_a_model_learns_from_what_is_believed(doubted: Material):
     targets = doubted.training.targets
     assert targets.dtype == np.float32

@@ -1,5 +1,6 @@
 """Few labels, wrong labels: what training is told, while the judged users' labels stay true."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -77,6 +78,17 @@ def test_the_judged_users_labels_stay_true_and_training_has_the_wrong_ones(histo
     assert fold.test.labels.sum() > 0
 
 
+def test_where_no_label_means_good_training_is_told_that_of_a_share_as_well(history):
+    bad = replace(history, labels=staggered_labels())
+    facts = {name: fact for name, fact in FACTS.items() if name != "users"} | {"split": {"by": "user"}}
+    fold, *_ = cut_folds(bad, Protocol.model_validate(facts | {"label_share": 0.5}), 0)
+    whole, *_ = cut_folds(bad, Protocol.model_validate(facts), 0)
+    some, everybody = (set(each.whole.users["user_id"].to_pylist()) for each in (fold, whole))
+    assert some < everybody
+    assert 0.4 * len(everybody) < len(some) < 0.6 * len(everybody)
+    assert fold.test.users.equals(whole.test.users)
+
+
 def test_the_items_record_rests_on_the_labels_that_were_told(history):
     facts = FACTS | {"split": {"by": "user"}}
     fold, *_ = cut_folds(history, Protocol.model_validate(facts | {"label_share": 0.5}), 0)
@@ -95,8 +107,8 @@ def test_pre_training_sees_everybodys_trails_up_to_the_moment_and_no_others(hist
 
 @pytest.mark.parametrize(
     "facts",
-    [{"users": "matured", "label_share": 0.5}, {"users": "matured", "flipped_labels": 0.1}, {"controls": "lora"}],
+    [{"users": "matured", "flipped_labels": 0.1}, {"predict": "events", "label_share": 0.5}, {"controls": "lora"}],
 )
 def test_what_cannot_be_told_is_refused(facts: dict):
-    with pytest.raises(ValidationError, match=r"labelled|controls|control can be"):
+    with pytest.raises(ValidationError, match=r"labelled|not for events|control can be"):
         Protocol.model_validate(FACTS | facts)
