@@ -112,8 +112,10 @@ def fit_doubting(material: Material, seed: int) -> Believing:
 
 
 def fit_self_trained(material: Material, seed: int) -> Believing:
-    """The pre-trained fusion, fitted to the labels and to what LightGBM, fitted to them, thinks of all other users."""
-    teacher = fit_baseline(material, seed).refit(material, seed)
+    """The pre-trained fusion, fitted to the labels and to what its blend with LightGBM, fitted to them, thinks of all
+    other users."""
+    members = (fine_tune_fusion(Tuning.FULL, material, seed), fit_baseline(material, seed))
+    teacher = replace(fit_blend(members, material), members=tuple(one.refit(material, seed) for one in members))
     completed = complete(material, teacher)
     return Believing(fine_tune_fusion(Tuning.FULL, completed, seed), completed)
 
