@@ -1,8 +1,9 @@
 """Labels that may be wrong are believed as far as others' opinion allows."""
 
 import numpy as np
+import pytest
 
-from ml.training.doubt import believe
+from ml.training.doubt import believe, see_through, share_wrong
 
 
 def noisy(users: int = 4000, wrong: float = 0.2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -15,26 +16,37 @@ def noisy(users: int = 4000, wrong: float = 0.2) -> tuple[np.ndarray, np.ndarray
 
 def test_beliefs_are_nearer_the_truth_than_labels_and_than_opinions():
     truth, opinions, labels = noisy()
-    error = np.abs(believe(opinions, labels) - truth).mean()
+    error = np.abs(believe(opinions, labels, 0.2) - truth).mean()
     assert error < np.abs(labels - truth).mean()
     assert error < np.abs(opinions - truth).mean()
 
 
 def test_where_an_opinion_is_undecided_the_label_decides():
-    _, opinions, labels = noisy()
-    opinions[:2], labels[:2] = 0.5, (0, 1)
-    good, anomalous = believe(opinions, labels)[:2]
-    assert good < 0.5 < anomalous
-    assert np.isclose(good, 1 - anomalous)
+    good, anomalous = believe(np.array([0.5, 0.5]), np.array([0, 1]), 0.2)
+    assert (good, anomalous) == (pytest.approx(0.2), pytest.approx(0.8))
 
 
 def test_labels_that_opinions_bear_out_are_kept():
     truth, _, _ = noisy(wrong=0.0)
-    np.testing.assert_allclose(believe(truth.astype(float), truth), truth, atol=1e-5)
+    assert share_wrong(truth.astype(float), truth) == 0
+    np.testing.assert_allclose(believe(truth.astype(float), truth, 0.0), truth, atol=1e-5)
 
 
-def test_a_contradicted_label_counts_less_the_more_labels_are_contradicted():
-    _, opinions, labels = noisy(wrong=0.05)
-    many = noisy(wrong=0.4)[2]
-    labels[0], many[0], opinions[0] = 1, 1, 0.02
-    assert believe(opinions, many)[0] < believe(opinions, labels)[0] < 0.5
+def test_a_contradicted_label_counts_less_the_more_labels_are_wrong():
+    opinions, labels = np.array([0.1]), np.array([1])
+    assert believe(opinions, labels, 0.4) < believe(opinions, labels, 0.05)
+
+
+@pytest.mark.parametrize("wrong", [0.05, 0.2, 0.35])
+def test_the_share_of_wrong_labels_is_found_from_what_contradicts_them(wrong: float):
+    truth, _, labels = noisy(wrong=wrong)
+    called = np.where(truth == 1, 1 - wrong, wrong)
+    assert share_wrong(called, labels) == pytest.approx(wrong, abs=0.02)
+    np.testing.assert_allclose(see_through(called, wrong), truth, atol=1e-9)
+
+
+def test_labels_that_are_contradicted_throughout_are_hardly_believed():
+    labels = np.array([0, 1] * 50)
+    wrong = share_wrong(1.0 - labels, labels)
+    assert 0.4 < wrong < 0.5
+    assert np.isfinite(see_through(1.0 - labels, wrong)).all()
