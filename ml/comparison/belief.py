@@ -1,4 +1,4 @@
-"""A fold whose users count as anomalous as far as that is believed, whatever labels say of them, if any do."""
+"""A fold in which not labels decide who is anomalous, but what is believed of each user."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -20,7 +20,7 @@ SLICES = ("training", "validation", "whole")
 
 @dataclass(frozen=True)
 class Believing:
-    """A model, and the material with beliefs for targets that it learns from."""
+    """A model, and the material that it learns from; whom it judges, it sees with that material's features."""
 
     model: Refittable
     believed: Material
@@ -32,15 +32,20 @@ class Believing:
         return replace(self, model=self.model.refit(self.believed, seed))
 
 
-def believe_in(material: Material, users: pa.Array, beliefs: np.ndarray) -> Material:
-    """The same users, their targets between 0 and 1; features learned anew, items' record by what is believed.
+def relabel(material: Material, users: pa.Array, beliefs: np.ndarray) -> Material:
+    """The same users and targets; features learned anew, items' record by what is believed.
 
     users: string, all of the fold's whole. beliefs: float64 (users,), the probability that each is anomalous.
     """
-    fold = material.fold
-    labels = _believed_labels(fold, users, beliefs)
-    slices = {name: _soften(getattr(fold, name), users, beliefs) for name in SLICES}
-    return replace(material, fold=replace(fold, labels=labels, **slices), given=None)
+    return replace(
+        material, fold=replace(material.fold, labels=_believed_labels(material.fold, users, beliefs)), given=None
+    )
+
+
+def soften(material: Material, users: pa.Array, beliefs: np.ndarray) -> Material:
+    """The same users and features, targets as far as believed. users, beliefs: as for `relabel`."""
+    slices = {name: _soften(getattr(material.fold, name), users, beliefs) for name in SLICES}
+    return replace(material, fold=replace(material.fold, **slices))
 
 
 def _believed_labels(fold: Fold, users: pa.Array, beliefs: np.ndarray) -> pa.Table:

@@ -106,9 +106,10 @@ def fine_tune_fusion(tuning: Tuning, material: Material, seed: int) -> FittedNet
 
 
 def fit_doubting(material: Material, seed: int) -> Believing:
-    """The fusion, fitted to labels as far as they are believed."""
-    doubted = doubt(material, seed)
-    return Believing(fit_sequence_model(Architecture.FUSION, doubted, seed), doubted)
+    """The fusion, fitted to labels of which some are taken for wrong."""
+    doubted, wrong = doubt(material, seed)
+    config = replace(DEFAULTS[Architecture.FUSION], wrong_labels=wrong)
+    return Believing(_fit(config, doubted, seed), doubted)
 
 
 def fit_self_trained(material: Material, seed: int) -> Believing:

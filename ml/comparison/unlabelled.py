@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.comparison.belief import believe_in
+from ml.comparison.belief import relabel, soften
 from ml.comparison.fitted import Fitted
 from ml.comparison.fold import Fold
 from ml.comparison.material import Material
@@ -28,7 +28,7 @@ def complete(material: Material, teacher: Fitted) -> Material:
     more = {name: _join(getattr(fold, name), others) for name in ("training", "whole")}
     users = pa.concat_arrays([_ids(fold.whole), asked.named["user_id"].combine_chunks()])
     beliefs = np.concatenate([fold.whole.labels, opinions])
-    return believe_in(replace(material, fold=replace(fold, **more)), users, beliefs)
+    return soften(relabel(replace(material, fold=replace(fold, **more)), users, beliefs), users, beliefs)
 
 
 def find_unlabelled(fold: Fold) -> Slice:

@@ -26,8 +26,7 @@ FIXED = {
 
 
 class Table(NamedTuple):
-    """columns: float32 (rows, columns), see ml.models.columns. targets: (rows,), 0 or 1, to `regrow` on also between.
-    weights: (rows,), or all 1."""
+    """columns: float32 (rows, columns), see ml.models.columns. targets: (rows,), 0 or 1. weights: (rows,), or all 1."""
 
     columns: np.ndarray
     targets: np.ndarray
@@ -56,10 +55,8 @@ def search(training: Table, validation: Table, *, seed: int, at_once: int) -> Gr
 
 def regrow(training: Table, chosen: dict[str, float], *, seed: int) -> lightgbm.Booster:
     """The same parameters and as many rounds, fitted to other rows."""
-    parameters = {**FIXED, **{name: chosen[name] for name in GRID[0]}, "seed": seed}
-    if not np.isin(training.targets, (0, 1)).all():
-        parameters |= {"objective": "cross_entropy", "metric": "cross_entropy"}  # the same loss, by another name
-    return lightgbm.train(parameters, _dataset(training, {"verbose": -1}), chosen["rounds"])
+    parameters = {name: chosen[name] for name in GRID[0]}
+    return lightgbm.train({**FIXED, **parameters, "seed": seed}, _dataset(training, {"verbose": -1}), chosen["rounds"])
 
 
 def _grow(training: Table, validation: Table, parameters: dict[str, float], seed: int) -> Grown:

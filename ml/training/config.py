@@ -20,6 +20,7 @@ class TrainingConfig:
     averaging: momentum of the running mean of the weights, which is what is validated and kept.
     tuning: which weights move; anything but FULL starts from a pre-trained backbone.
     rank, alpha: of the adapters under Tuning.LORA; a kernel's change is scaled by alpha / rank.
+    wrong_labels: the share of labels that are taken for wrong, see ml.training.loss.
     """
 
     architecture: Architecture = Architecture.GRU
@@ -36,6 +37,7 @@ class TrainingConfig:
     tuning: Tuning = Tuning.FULL
     rank: int = 8
     alpha: float = 16.0
+    wrong_labels: float = 0.0
 
     def shape(self, featurizer: Featurizer) -> ModelConfig:
         """Of the model that reads what the featurizer makes."""

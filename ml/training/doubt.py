@@ -1,9 +1,26 @@
-"""What a label that may be wrong still says, beside the opinion of a model that has not seen it."""
+"""How many labels are wrong, and which: told by models that have not seen them."""
 
 import numpy as np
+from sklearn.model_selection import StratifiedKFold
 
-SUREST = 1e-3  # an opinion is kept this far from 0 and 1
+from ml.models.boosting import Table, regrow
+
+PARTS = 5  # of the users; the opinion of each is of a booster that has learned from the others
 MOST_WRONG = 0.45  # labels of which half are wrong say nothing
+SUREST = 1e-3  # an opinion is kept this far from 0 and 1
+
+
+def ask_others(users: Table, chosen: dict[str, float], *, seed: int) -> np.ndarray:
+    """float64 (users,): how probably each is called anomalous, by what the others are called.
+
+    users: a row for each. chosen: of the boosters, see ml.models.boosting.
+    """
+    opinions = np.empty(len(users.targets))
+    dealt = StratifiedKFold(PARTS, shuffle=True, random_state=seed).split(users.columns, users.targets)
+    for others, judged in dealt:
+        booster = regrow(Table(users.columns[others], users.targets[others]), chosen, seed=seed)
+        opinions[judged] = booster.predict(users.columns[judged])
+    return opinions
 
 
 def share_wrong(opinions: np.ndarray, labels: np.ndarray) -> float:
@@ -16,21 +33,17 @@ def share_wrong(opinions: np.ndarray, labels: np.ndarray) -> float:
     too little; taken from the surest opinions alone, it is fooled by whatever gives a label away.
     """
     contradiction = float(np.abs(labels - opinions).mean())
-    return min((1 - np.sqrt(max(0.0, 1 - 2 * contradiction))) / 2, MOST_WRONG)
-
-
-def see_through(opinions: np.ndarray, wrong: float) -> np.ndarray:
-    """float64 (users,): how probably each is anomalous, given how probably they are called so; wrong: below 0.5."""
-    return np.clip((opinions - wrong) / (1 - 2 * wrong), 0, 1)
+    return min((1 - float(np.sqrt(max(0.0, 1 - 2 * contradiction)))) / 2, MOST_WRONG)
 
 
 def believe(opinions: np.ndarray, labels: np.ndarray, wrong: float) -> np.ndarray:
     """float64 (users,): the probability that each user is anomalous, given opinion and label.
 
-    opinions: float64 (users,), that each is anomalous, by models that have not learned from the user's label. labels:
-    (users,), 0 or 1. wrong: the share of either kind that are. Formula: Bayes, with the opinion as the prior.
+    opinions, labels: as for `share_wrong`. wrong: the share of either kind of label that is, below 0.5.
+    Formula: Bayes. The prior is the opinion, seen through: a user who is called anomalous with probability p is so with
+    (p - wrong) / (1 - 2 wrong).
     """
-    prior = np.clip(opinions, SUREST, 1 - SUREST)
+    prior = np.clip((opinions - wrong) / (1 - 2 * wrong), SUREST, 1 - SUREST)
     anomalous = prior * np.where(labels == 1, 1 - wrong, wrong)
     good = (1 - prior) * np.where(labels == 1, wrong, 1 - wrong)
     return anomalous / (anomalous + good)

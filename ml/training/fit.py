@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import keras
-import numpy as np
 
 from ml.models.infer import infer_logits
 from ml.sequences.features import Featurizer
@@ -13,6 +12,7 @@ from ml.training.checkpoint import Checkpoint
 from ml.training.config import TrainingConfig
 from ml.training.epochs import Curves, run_epochs
 from ml.training.learner import Learner
+from ml.training.loss import CrossEntropy, cross_entropy
 from ml.training.step import build_step, new_optimizer
 from ml.training.steps import TargetedSteps
 from ml.training.team import ALONE, Team
@@ -53,10 +53,10 @@ def fit_model(
     return run_epochs(
         model,
         learner,
-        build_step(learner.trainer(batches.packing), optimizer, team),
+        build_step(learner.trainer(batches.packing), optimizer, team, CrossEntropy(config.wrong_labels)),
         optimizer,
         batches=batches.epoch,
-        judge=(lambda: _validate(model, validation, batches.opened)) if validation else None,
+        judge=(lambda: _validate(model, validation, batches.opened, config.wrong_labels)) if validation else None,
         config=config,
         seed=seed,
         team=team,
@@ -65,12 +65,12 @@ def fit_model(
     )
 
 
-def _validate(model: keras.Model, data: TargetedSteps, opened: OpenedDays) -> float:
+def _validate(model: keras.Model, data: TargetedSteps, opened: OpenedDays, wrong: float) -> float:
     """The loss over all steps, the closing ones shown both ways."""
     numeric = data.steps.numeric.copy()
     opened.apply(numeric, data.closes_day)
     total = 0.0
     for shown, weights in ((data.steps.numeric, data.closed_weights), (numeric, data.open_weights)):
         logits = infer_logits(model, replace(data.steps, numeric=shown))
-        total += float(((np.logaddexp(0.0, logits) - data.targets * logits) * weights).sum())
+        total += float((cross_entropy(logits, data.targets, wrong) * weights).sum())
     return total / float(data.open_weights.sum() + data.closed_weights.sum())

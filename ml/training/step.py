@@ -11,7 +11,6 @@ from ml.training.config import TrainingConfig
 from ml.training.team import Team
 
 Step = Callable[[PackedBatch], float]
-CROSS_ENTROPY = keras.losses.BinaryCrossentropy(from_logits=True, reduction="sum")
 
 
 def new_optimizer(config: TrainingConfig, *, steps: int) -> keras.optimizers.Optimizer:
@@ -21,7 +20,7 @@ def new_optimizer(config: TrainingConfig, *, steps: int) -> keras.optimizers.Opt
 
 
 def build_step(
-    trainer: keras.Model, optimizer: keras.optimizers.Optimizer, team: Team, loss: keras.losses.Loss = CROSS_ENTROPY
+    trainer: keras.Model, optimizer: keras.optimizers.Optimizer, team: Team, loss: keras.losses.Loss
 ) -> Step:
     """Builds the optimizer and returns what moves the weights by one batch.
 

@@ -14,6 +14,7 @@ from ml.training.checkpoint import Checkpoint
 from ml.training.config import DEFAULTS, TrainingConfig
 from ml.training.epochs import Curves
 from ml.training.fit import fit_model
+from ml.training.loss import CrossEntropy
 from ml.training.step import build_step, new_optimizer
 from ml.training.team import ALONE
 from ml.training.trainer import build_trainer, choose_pack, in_precision, is_recurrent
@@ -120,7 +121,9 @@ def test_one_step_moves_every_weight_by_its_gradient(architecture: Architecture)
     model = small_model(architecture)
     batches = PackedBatches(DATA, featurizer_of(WINDOW), choose_pack(model), users_per_step=60, seed=0)
     before = trained_weights(model)
-    step = build_step(build_trainer(model, batches.packing), new_optimizer(CONFIG, steps=len(batches)), ALONE)
+    step = build_step(
+        build_trainer(model, batches.packing), new_optimizer(CONFIG, steps=len(batches)), ALONE, CrossEntropy()
+    )
     assert step(next(batches.epoch(0))) > 0
     assert len(before) > 8
     for new, old in zip(trained_weights(model), before, strict=True):
