@@ -39,6 +39,16 @@ def unbroken() -> tuple[Curves, list[np.ndarray]]:
     return fit()
 
 
+def test_a_network_that_takes_labels_for_wrong_sees_more_in_the_same_ones(unbroken: tuple):
+    model = small_model(layers=1, dropout=0.2)
+    doubting = replace(CONFIG, wrong_labels=0.45)
+    curves = fit_model(model, DATA, DATA, featurizer=featurizer_of(WINDOW), config=doubting, seed=5)
+    trusting = small_model(layers=1, dropout=0.2)
+    trusting.set_weights(unbroken[1])
+    assert max(curves.validation_loss) < -np.log(0.45)
+    assert infer_logits(model, DATA.steps).std() > infer_logits(trusting, DATA.steps).std()
+
+
 @pytest.fixture
 def broken_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
     """Of a training that ended after its second epoch."""
