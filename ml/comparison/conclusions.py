@@ -1,5 +1,6 @@
 """What the figures allow to be said, in words, and which model wins."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ml.comparison.estimates import Figures
@@ -24,6 +25,17 @@ class Taken:
 
 
 @dataclass(frozen=True)
+class KindFound:
+    """How many users or events of a kind were judged by a model in one view, and which share of them was flagged."""
+
+    model: str
+    prefix: str
+    kind: str
+    judged: int
+    found: float
+
+
+@dataclass(frozen=True)
 class Conclusions:
     """winner: None where the set is too small to say. lines: the report's first ones."""
 
@@ -32,14 +44,23 @@ class Conclusions:
 
 
 def conclude(
-    figures: list[Figures], taken: list[Taken], *, controlled: str | None, test: dict[str, int]
+    figures: list[Figures],
+    taken: list[Taken],
+    *,
+    controlled: str | None,
+    test: dict[str, int],
+    kinds: Sequence[KindFound] = (),
+    unseen: Sequence[str] = (),
 ) -> Conclusions:
-    """figures: of each view. test: how many were judged, and how many of them are anomalous, over all folds."""
+    """figures: of each view. test: how many were judged, and how many of them are anomalous, over all folds.
+    unseen: the kinds that training never saw."""
     warnings = [_warn(one, controlled) for one in taken if one.as_good]
     if problem := _too_small(figures, test):
         return Conclusions(None, [problem, *warnings])
     winner = _winner(figures)
-    return Conclusions(winner, [*warnings, _name(winner, figures), *(_beside(winner, one) for one in figures)])
+    beside = (_beside(winner, one) for one in figures)
+    strangers = _tell_unseen([one for one in kinds if one.model == winner], unseen)
+    return Conclusions(winner, [*warnings, _name(winner, figures), *beside, *strangers])
 
 
 def _too_small(figures: list[Figures], test: dict[str, int]) -> str | None:
@@ -93,6 +114,21 @@ def _beside(winner: str, one: Figures) -> str:
     gains = (one.difference(winner, one.baseline, metric) for metric in values)
     told = " and ".join(f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})" for gain in gains)
     return f"{text}; beside {one.baseline} {told}."
+
+
+def _tell_unseen(kinds: list[KindFound], unseen: Sequence[str]) -> Iterator[str]:
+    """One line for each unseen kind, in the last view in which it was judged, beside all that training did see."""
+    for kind in unseen:
+        judged = [one for one in kinds if one.kind == kind]
+        if not judged:
+            yield f"{kind}, which training never saw, was not judged either: nobody of it is among the judged."
+            continue
+        one = judged[-1]
+        seen = [other for other in kinds if other.prefix == one.prefix and other.kind not in unseen]
+        among = sum(other.judged for other in seen)
+        share = sum(other.found * other.judged for other in seen) / among if among else 0.0
+        flagged = f"{one.model} flags {one.found:.0%} of it, and {share:.0%} of the kinds that training saw"
+        yield f"{kind}, which training never saw: at {one.prefix}, {flagged}."
 
 
 def _warn(one: Taken, controlled: str | None) -> str:

@@ -1,7 +1,8 @@
 """The report of a comparison: report.json for programs, report.html for people, predictions.parquet to look deeper."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ from sklearn.metrics import classification_report
 
 from ml.calibration.good_users import FALSE_POSITIVES
 from ml.comparison.compare import Outcome
-from ml.comparison.conclusions import Conclusions, Taken, conclude
+from ml.comparison.conclusions import Conclusions, KindFound, Taken, conclude
 from ml.comparison.estimates import Figures, measure, told
 from ml.comparison.history import History
 from ml.comparison.judge import rows_of
@@ -28,8 +29,9 @@ def write_report(out: Path, history: History, protocol: Protocol, outcome: Outco
     figures = [measure(outcome.predictions, prefix, budget=protocol.budget, seed=SEED) for prefix in prefixes]
     taken = [one for prefix in prefixes for one in _judge_controls(outcome, protocol, prefix)]
     test = sum((Counter(fold.test.counts()) for fold in outcome.folds), Counter())
-    concluded = conclude(figures, taken, controlled=protocol.controls, test=test)
-    report = _tell(history, protocol, outcome, figures, taken, concluded)
+    kinds = list(_find_kinds(outcome.predictions, prefixes))
+    concluded = conclude(figures, taken, controlled=protocol.controls, test=test, kinds=kinds, unseen=protocol.unseen)
+    report = _tell(history, protocol, outcome, figures, taken, kinds, concluded)
     with new_file(out / "predictions.parquet") as unfinished:
         pq.write_table(outcome.predictions, unfinished, compression="zstd")
     write_json(out / "report.json", report)
@@ -44,6 +46,7 @@ def _tell(
     outcome: Outcome,
     figures: list[Figures],
     taken: list[Taken],
+    kinds: list[KindFound],
     concluded: Conclusions,
 ) -> dict:
     return {
@@ -68,7 +71,7 @@ def _tell(
             for one in taken
         ],
         "classification": list(_classify(outcome.predictions)),
-        "kinds": list(_find_kinds(outcome.predictions)),
+        "kinds": [asdict(one) for one in kinds],
     }
 
 
@@ -104,10 +107,11 @@ def _classify(predictions: pa.Table) -> Iterator[dict[str, object]]:
         yield {**key, "report": found}
 
 
-def _find_kinds(predictions: pa.Table) -> Iterator[dict[str, object]]:
-    """The share of each kind that is flagged at the chosen thresholds; seeds and folds together."""
+def _find_kinds(predictions: pa.Table, prefixes: Sequence[str]) -> Iterator[KindFound]:
+    """At the chosen thresholds, in the order of the views; seeds and folds together."""
     bad = rows_of(predictions, target=1)
     keys = ["model", "prefix", "kind"]
     counted = bad.append_column("found", bad["flagged"].cast(pa.int64())).group_by(keys, use_threads=False)
-    for row in counted.aggregate([("found", "mean"), ("found", "count")]).to_pylist():
-        yield {**{key: row[key] for key in keys}, "judged": row["found_count"], "found": row["found_mean"]}
+    rows = counted.aggregate([("found", "mean"), ("found", "count")]).to_pylist()
+    for row in sorted(rows, key=lambda row: prefixes.index(row["prefix"])):
+        yield KindFound(**{key: row[key] for key in keys}, judged=row["found_count"], found=row["found_mean"])

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
-from ml.comparison.conclusions import Taken, conclude
+from ml.comparison.conclusions import KindFound, Taken, conclude
 from ml.comparison.estimates import Figures, measure
 from ml.comparison.judge import PREDICTIONS, best_threshold
 from ml.evaluation.metrics import Estimate
@@ -121,6 +121,19 @@ def test_a_control_that_does_as_well_stands_in_the_first_line_and_one_that_does_
     said = conclude([found], [worse, as_good], controlled="gru", test=counts(LABELS))
     assert said.lines[0].startswith("A control does as well as gru at 3: length only")
     assert "time removed" not in " ".join(said.lines)
+
+
+def test_of_a_kind_that_training_never_saw_it_is_said_how_much_is_found_beside_the_others():
+    found = figures({"lightgbm": [scores(1.0, 1)]})
+    kinds = [
+        KindFound("lightgbm", "3", "bot", 30, 0.9),
+        KindFound("lightgbm", "3", "fraud", 10, 0.5),
+        KindFound("lightgbm", "3", "burst", 20, 0.25),
+        KindFound("gru", "3", "burst", 20, 1.0),
+    ]
+    said = conclude([found], [], controlled=None, test=counts(LABELS), kinds=kinds, unseen=["burst", "spam"])
+    assert said.lines[-2].startswith("burst, which training never saw: at 3, lightgbm flags 25% of it, and 80% of")
+    assert said.lines[-1].startswith("spam, which training never saw, was not judged either")
 
 
 def test_a_blend_gives_a_useless_member_no_weight_and_takes_none_from_a_useful_one():
