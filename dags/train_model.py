@@ -26,7 +26,10 @@ with the alias `challenger`, whose description links to the reports. Emits the a
 - With `tune_minutes`, other configurations than the default are tried for so long (`tuned.json` beside the snapshot,
   MLflow's experiment `trailguard-tuning`), and `fit_model` takes the best; else `tune_model` is skipped, and `tuned`
   may name what an earlier search found.
-- Only a network's name can be given with the last two.
+- With `doubt`, boosted trees that have not seen a user's label say how many labels are wrong, and whose (`doubt/`
+  beside the snapshot, in `beliefs.parquet`), and `fit_model` learns from them accordingly; else `doubt_labels` is
+  skipped.
+- Only a network's name can be given with the last three.
 """
 
 from airflow.sdk import Param, dag, task
@@ -41,6 +44,7 @@ SIZE = "{{ params.size }}"
 TUNING = "{{ params.tuning }}"
 BACKBONE = "{{ (ti.xcom_pull(task_ids='pretrain_encoder') or {}).get('folder', '') }}"
 MINUTES = "{{ params.tune_minutes }}"
+DOUBT = "{{ (ti.xcom_pull(task_ids='doubt_labels') or {}).get('folder', '') }}"
 TUNED = "{{ (ti.xcom_pull(task_ids='tune_model') or {}).get('file') or params.tuned or '' }}"
 
 
@@ -66,6 +70,14 @@ def compare_models(as_of: str, seed: str) -> dict:
     return run_stage("compare-models", as_of=as_of, seed=seed)
 
 
+@task.skip_if(lambda context: not context["params"]["doubt"])
+@task(trigger_rule="none_failed")
+def doubt_labels(as_of: str, seed: str) -> dict:
+    from trailguard_stage import run_stage
+
+    return run_stage("doubt-labels", as_of=as_of, seed=seed)
+
+
 @task.skip_if(lambda context: not context["params"]["pretrain"])
 @task(pool=GPU_POOL, trigger_rule="none_failed")
 def pretrain_encoder(as_of: str, seed: str, architecture: str, size: str, dag_run_id: str) -> dict:
@@ -84,10 +96,10 @@ def tune_model(as_of: str, seed: str, minutes: str, model: dict, dag_run_id: str
 
 
 @task(pool=GPU_POOL, trigger_rule="none_failed")
-def fit_model(as_of: str, seed: str, model: dict, tuned: str) -> dict:
+def fit_model(as_of: str, seed: str, model: dict, tuned: str, doubt: str) -> dict:
     from trailguard_stage import run_stage
 
-    return run_stage("fit-model", as_of=as_of, seed=seed, **model, tuned=tuned)
+    return run_stage("fit-model", as_of=as_of, seed=seed, **model, tuned=tuned, doubt=doubt)
 
 
 @task
@@ -142,6 +154,7 @@ def register_challenger(as_of: str, dag_run_id: str) -> dict:
             "full", enum=["full", "lora", "frozen"], description="which weights of a pre-trained encoder move"
         ),
         "tune_minutes": Param(0, type="number", minimum=0, description="search for a better configuration for so long"),
+        "doubt": Param(False, type="boolean", description="learn from labels as from ones of which some are wrong"),
         "tuned": Param(None, type=["null", "string"], description="tuned.json of an earlier search"),
     },
     tags=[Stage.TRAIN],
@@ -153,9 +166,10 @@ def train_model():
         take_snapshot(AS_OF)
         >> validate_sequences(AS_OF)
         >> compare_models(AS_OF, SEED)
+        >> doubt_labels(AS_OF, SEED)
         >> pretrain_encoder(AS_OF, SEED, ARCHITECTURE, SIZE, "{{ run_id }}")
         >> tune_model(AS_OF, SEED, MINUTES, model, "{{ run_id }}")
-        >> fit_model(AS_OF, SEED, model, TUNED)
+        >> fit_model(AS_OF, SEED, model, TUNED, DOUBT)
         >> calibrate_scores(AS_OF)
         >> choose_threshold(AS_OF)
         >> evaluate_model(AS_OF, SEED)

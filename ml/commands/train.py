@@ -46,6 +46,20 @@ def take_snapshot(as_of: AsOf) -> dict:
 
 
 @stage(app)
+def doubt_labels(as_of: AsOf, seed: Seed = 0) -> dict:
+    """Say how many of the snapshot's labels are wrong, and which, by boosted trees that have not seen them."""
+    from ml.ingest.label_store import LabelStore
+    from ml.training.doubted import Doubt
+
+    chosen, folder = settings(), training_folder(as_of) / "doubt"
+    labels = LabelStore(chosen.database_url).known_at(parse_time(as_of))
+    doubt = Doubt.of(load_snapshot(as_of), chosen.lake / "events", labels, seed=seed)
+    doubt.save(folder)
+    users = doubt.beliefs.num_rows
+    return {"users": users, "wrong": round(doubt.wrong, 4), "contradicted": doubt.contradicted, "folder": folder}
+
+
+@stage(app)
 def fit_model(
     as_of: AsOf,
     seed: Seed = 0,
@@ -65,6 +79,9 @@ def fit_model(
         Tuning, typer.Option(help="Which weights move; only a backbone can be tuned in part.")
     ] = Tuning.FULL,
     tuned: Annotated[str, typer.Option(help="What tune-model found: a tuned.json; none for the defaults.")] = "",
+    doubt: Annotated[
+        str, typer.Option(help="What doubt-labels thinks of the labels: its folder; none to believe them.")
+    ] = "",
 ) -> dict:
     """Fit the model and the LightGBM baseline on the train slice; the validation slice says when to stop.
 
@@ -76,7 +93,7 @@ def fit_model(
     from ml.training.team import ALONE
 
     candidate = _named_winner(as_of) if architecture == WINNER else Candidate(architecture)
-    asked = {"size": size, "backbone": backbone, "mapping": mapping, "tuning": tuning, "tuned": tuned}
+    asked = {"size": size, "backbone": backbone, "mapping": mapping, "tuning": tuning, "tuned": tuned, "doubt": doubt}
     config = None
     if candidate in NETWORKS:
         network = NETWORKS[candidate]
@@ -84,10 +101,13 @@ def fit_model(
         config = configure(network, size, **found, tuning=tuning)
     elif workers > 1 or asked != {**dict.fromkeys(asked, ""), "size": Size.DEFAULT, "tuning": Tuning.FULL}:
         raise OnlyForNetworks(architecture=candidate, **asked, workers=workers)
-    start = find_backbone(backbone) if backbone else None
-    declared = Path(mapping) if mapping else None
-    boosted = candidate in BOOSTED
-    work = partial(_train, training_folder(as_of), _bundle(as_of), config, boosted, start, declared, seed)
+    options = {
+        "boosted": candidate in BOOSTED,
+        "backbone_folder": find_backbone(backbone) if backbone else None,
+        "mapping": Path(mapping) if mapping else None,
+        "doubt_folder": Path(doubt) if doubt else None,
+    }
+    work = partial(_train, training_folder(as_of), _bundle(as_of), config, seed, options)
     if workers == 1:
         return work(ALONE)
     restarts = launch(work, workers=workers)
@@ -198,16 +218,14 @@ def _train(
     folder: Path,
     bundle: Path,
     config: "TrainingConfig | None",
-    boosted: bool,
-    backbone: Path | None,
-    mapping: Path | None,
     seed: int,
+    options: dict[str, bool | Path | None],
     team: "Team",
 ) -> dict:
     """What a worker does; the launcher need not import TensorFlow."""
     from ml.training.train import train
 
-    return train(folder, bundle, config, seed, team, backbone_folder=backbone, mapping=mapping, boosted=boosted)
+    return train(folder, bundle, config, seed, team, **options)
 
 
 def _named_winner(as_of: str) -> Candidate:

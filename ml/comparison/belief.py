@@ -1,20 +1,17 @@
 """A fold in which not labels decide who is anomalous, but what is believed of each user."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.comparison.fitted import Asked, Refittable
-from ml.comparison.fold import Fold
 from ml.comparison.material import Material
 from ml.comparison.slices import TARGET, Slice
-from ml.contracts.labels import LABEL_SCHEMA
 from ml.sequences.sequences import Sequences
+from ml.training.relabel import relabel
 
-BELIEVED = "believed"  # kind and source of a label that nobody gave
 SLICES = ("training", "validation", "whole")
 
 
@@ -32,47 +29,21 @@ class Believing:
         return replace(self, model=self.model.refit(self.believed, seed))
 
 
-def relabel(material: Material, users: pa.Array, beliefs: np.ndarray) -> Material:
+def remember(material: Material, beliefs: np.ndarray) -> Material:
     """The same users and targets; features learned anew, items' record by what is believed.
 
-    users: string, all of the fold's whole. beliefs: float64 (users,), the probability that each is anomalous.
+    beliefs: float64 (users,), the probability that each user of the fold's whole is anomalous.
     """
-    return replace(
-        material, fold=replace(material.fold, labels=_believed_labels(material.fold, users, beliefs)), given=None
-    )
+    fold, whole = material.fold, material.fold.whole
+    labels = relabel(fold.labels, whole.sequences, whole.labels, beliefs)
+    return replace(material, fold=replace(fold, labels=labels), given=None)
 
 
-def soften(material: Material, users: pa.Array, beliefs: np.ndarray) -> Material:
-    """The same users and features, targets as far as believed. users, beliefs: as for `relabel`."""
+def soften(material: Material, beliefs: np.ndarray) -> Material:
+    """The same users and features, targets as far as believed. beliefs: as for `remember`."""
+    users = material.fold.whole.sequences.user_ids
     slices = {name: _soften(getattr(material.fold, name), users, beliefs) for name in SLICES}
     return replace(material, fold=replace(material.fold, **slices))
-
-
-def _believed_labels(fold: Fold, users: pa.Array, beliefs: np.ndarray) -> pa.Table:
-    """Of users believed to be other than they are called: no label where good, one from right after the last event in
-    sight on where anomalous."""
-    known = fold.whole
-    anomalous = beliefs[pc.index_in(known.users["user_id"], value_set=users).to_numpy()] > 0.5
-    contradicted = anomalous != (known.labels == 1)
-    kept = fold.labels.filter(
-        pc.invert(pc.is_in(fold.labels["user_id"], value_set=_ids(known).filter(pa.array(contradicted))))
-    )
-    named = pa.array(np.flatnonzero(contradicted & anomalous))
-    last = known.sequences.events["event_time"].take(pa.array(known.sequences.last_rows)).take(named)
-    rows = {
-        "user_id": _ids(known).take(named),
-        "event_id": pa.nulls(len(named), pa.string()),
-        "label": [1] * len(named),
-        "kind": [BELIEVED] * len(named),
-        "source": [BELIEVED] * len(named),
-        "confidence": beliefs[pc.index_in(_ids(known).take(named), value_set=users).to_numpy()],
-        "observed_at": pc.add(last, pa.scalar(timedelta(seconds=1))),
-    }
-    return pa.concat_tables([kept.select(LABEL_SCHEMA.names).cast(LABEL_SCHEMA), pa.table(rows, schema=LABEL_SCHEMA)])
-
-
-def _ids(known: Slice) -> pa.Array:
-    return known.users["user_id"].combine_chunks()
 
 
 def _soften(part: Slice, users: pa.Array, beliefs: np.ndarray) -> Slice:

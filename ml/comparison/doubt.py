@@ -1,6 +1,6 @@
 """A fold whose labels are doubted."""
 
-from ml.comparison.belief import relabel
+from ml.comparison.belief import remember
 from ml.comparison.material import Material
 from ml.models.boosting import Table, search
 from ml.training.doubt import ask_others, believe, share_wrong
@@ -17,5 +17,4 @@ def doubt(material: Material, seed: int) -> tuple[Material, float]:
     asked = material.whole.training_views[view]
     opinions = ask_others(Table(*asked.table), chosen, seed=seed)
     wrong = share_wrong(opinions, asked.targets)
-    beliefs = believe(opinions, asked.targets, wrong)
-    return relabel(material, asked.named["user_id"].combine_chunks(), beliefs), wrong
+    return remember(material, believe(opinions, asked.targets, wrong)), wrong

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.comparison.belief import relabel, soften
+from ml.comparison.belief import remember, soften
 from ml.comparison.fitted import Fitted
 from ml.comparison.fold import Fold
 from ml.comparison.material import Material
@@ -26,9 +26,11 @@ def complete(material: Material, teacher: Fitted) -> Material:
     asked = material.learning_from(training=others).training_views[view]
     opinions = 1 / (1 + np.exp(-teacher.logits(view, asked)))
     more = {name: _join(getattr(fold, name), others) for name in ("training", "whole")}
+    completed = replace(material, fold=replace(fold, **more))
     users = pa.concat_arrays([_ids(fold.whole), asked.named["user_id"].combine_chunks()])
-    beliefs = np.concatenate([fold.whole.labels, opinions])
-    return soften(relabel(replace(material, fold=replace(fold, **more)), users, beliefs), users, beliefs)
+    order = pc.index_in(_ids(completed.fold.whole), value_set=users).to_numpy()
+    beliefs = np.concatenate([fold.whole.labels, opinions])[order]
+    return soften(remember(completed, beliefs), beliefs)
 
 
 def find_unlabelled(fold: Fold) -> Slice:

@@ -17,7 +17,7 @@ from ml.training.checkpoint import Checkpoint
 from ml.training.config import TrainingConfig
 from ml.training.snapshot import Snapshot
 from ml.training.steps import both_ends
-from ml.training.train import fit_featurizer
+from ml.training.trails import fit_featurizer
 from ml.training.verdicts import find_newcomers
 
 CHECKPOINT, CURVES = "pretraining.npz", "curves.json"

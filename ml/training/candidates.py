@@ -26,9 +26,9 @@ BOOSTED = (Candidate.LIGHTGBM, Candidate.BLEND)  # those that are boosted trees 
 
 
 class OnlyForNetworks(TrailguardError):
-    """Boosted trees start from no backbone, are not tuned in part, and are fitted by one process.
+    """Boosted trees start from no backbone, are not tuned in part, doubt no label, and are fitted by one process.
 
-    Leave --backbone, --tuning and --workers out, or train a network or the blend.
+    Leave --backbone, --tuning, --doubt and --workers out, or train a network or the blend.
     """
 
     exit_code = ExitCode.USAGE

@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import keras
@@ -20,10 +20,10 @@ from ml.pretraining.backbone import Backbone
 from ml.pretraining.transfer import translate
 from ml.registry.digest import folder_digest
 from ml.sequences.features import Featurizer
-from ml.sequences.sequences import Sequences
 from ml.training.asked import asked_table
 from ml.training.checkpoint import Checkpoint
 from ml.training.config import TrainingConfig
+from ml.training.doubted import Doubt
 from ml.training.epochs import Curves
 from ml.training.evidence import fit_evidence
 from ml.training.fit import fit_model
@@ -31,8 +31,9 @@ from ml.training.held_out import write_held_out
 from ml.training.learned import LearnedBlend, LearnedNetwork, LearnedTrees
 from ml.training.reference import typical_features
 from ml.training.snapshot import Snapshot
-from ml.training.steps import TargetedSteps, both_ends, targeted_steps
+from ml.training.steps import TargetedSteps, targeted_steps
 from ml.training.team import ALONE, Team
+from ml.training.trails import fit_featurizer, read_trails
 from ml.training.tuning import Tuning
 
 CHECKPOINT = "checkpoint.npz"
@@ -57,6 +58,7 @@ def train(
     backbone_folder: Path | None = None,
     boosted: bool = False,
     mapping: Path | None = None,
+    doubt_folder: Path | None = None,
 ) -> dict[str, object]:
     """Fits model and baseline on the snapshot's train slice, stopping early on its validation slice.
 
@@ -69,12 +71,16 @@ def train(
     to fit the network.
     backbone_folder: of a pre-trained backbone to start from, whose featurizer the model then reads with; with a mapping
     of this data set's names to the backbone's it keeps a featurizer of its own.
+    doubt_folder: of what is thought of the snapshot's labels, if the network learns from them as from labels of which
+    some are wrong.
     Returns the facts in training.json, or nothing for the others.
     """
     if mapping and not backbone_folder:
         raise BackboneNeeded(mapping=mapping)
-    snapshot = Snapshot.load(snapshot_folder)
-    began = time.perf_counter()
+    snapshot, began = Snapshot.load(snapshot_folder), time.perf_counter()
+    if doubt_folder and config:
+        doubt = Doubt.load(doubt_folder)
+        snapshot, config = doubt.apply(snapshot), replace(config, wrong_labels=doubt.wrong)
     backbone = load_start(snapshot, backbone_folder, mapping, seed) if backbone_folder else None
     featurizer, *data = read_material(snapshot, backbone)
     origin = folder_digest(backbone_folder) if backbone_folder else ""
@@ -181,17 +187,6 @@ def read_material(
     featurizer = backbone.featurizer_for(snapshot) if backbone else fit_featurizer(snapshot)
     training, validation = (targeted_steps(part, featurizer) for part in read_trails(snapshot))
     return featurizer, training, validation
-
-
-def read_trails(snapshot: Snapshot) -> list[Sequences]:
-    """Both ends of the trails of the train and the validation slice."""
-    return [both_ends(snapshot.slice(name), snapshot.window) for name in ("train", "validation")]
-
-
-def fit_featurizer(snapshot: Snapshot) -> Featurizer:
-    """Learned from the train slice."""
-    sequences = both_ends(snapshot.slice("train"), snapshot.window)
-    return Featurizer.fit(sequences, extras=snapshot.extras, window=snapshot.window, record=snapshot.record)
 
 
 def _views(snapshot: Snapshot, featurizer: Featurizer, name: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:

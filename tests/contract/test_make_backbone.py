@@ -19,7 +19,8 @@ from ml.sequences.features import Featurizer
 from ml.training.config import TrainingConfig
 from ml.training.slices import Shares
 from ml.training.snapshot import Snapshot, make_snapshot
-from ml.training.train import BackboneNeeded, fit_featurizer, train
+from ml.training.trails import fit_featurizer
+from ml.training.train import BackboneNeeded, train
 from ml.training.tuning import Tuning
 from ml.training.verdicts import find_newcomers
 from tests.trails import EXTRAS, START, staggered_events, staggered_labels, write_lake

@@ -18,6 +18,7 @@ GRAPHS = {
         "take_snapshot",
         "validate_sequences",
         "compare_models",
+        "doubt_labels",
         "pretrain_encoder",
         "tune_model",
         "fit_model",
@@ -135,6 +136,11 @@ def test_pre_training_is_asked_for_and_training_goes_on_without_it(dags):
     assert params["pretrain"] is False
     assert params.get_param("tuning").schema["enum"] == list(Tuning)
     assert fit.trigger_rule == "none_failed"
+
+
+def test_labels_are_doubted_when_asked_for_and_training_goes_on_without_it(dags):
+    assert dags["train_model"].params["doubt"] is False
+    assert dags["train_model"].get_task("doubt_labels").trigger_rule == "none_failed"
 
 
 def test_a_search_is_asked_for_by_its_minutes_and_training_goes_on_without_it(dags):

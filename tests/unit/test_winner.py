@@ -110,7 +110,7 @@ def test_whatever_may_be_compared_can_be_trained():
     assert set(NETWORKS) & set(BOOSTED) == {"blend"}
 
 
-@pytest.mark.parametrize("options", [{"workers": 2}, {"backbone": "7"}, {"tuning": Tuning.LORA}])
+@pytest.mark.parametrize("options", [{"workers": 2}, {"backbone": "7"}, {"tuning": Tuning.LORA}, {"doubt": "doubt"}])
 def test_what_only_networks_have_is_refused_for_boosted_trees(options: dict[str, object]):
     with pytest.raises(OnlyForNetworks, match="architecture=lightgbm"):
         fit_model(as_of="2024-02-20", architecture=Choice.LIGHTGBM, **options)
