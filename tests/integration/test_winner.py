@@ -74,12 +74,16 @@ def run_stages() -> Registered:
     train.take_snapshot(as_of=AS_OF)
     compare.compare_models(as_of=AS_OF)
     train.fit_model(as_of=AS_OF, architecture=Choice.WINNER)
-    train.calibrate_scores(as_of=AS_OF)
-    train.choose_threshold(as_of=AS_OF)
-    train.evaluate_model(as_of=AS_OF)
-    train.register_challenger(as_of=AS_OF, dag_run_id="by hand")
+    finish_training(AS_OF)
     registry = ModelRegistry(settings().mlflow_tracking_uri, settings().model_name)
     return Registered(registry, registry.version_of(CHALLENGER), train.training_folder(AS_OF))
+
+
+def finish_training(as_of: str) -> None:
+    train.calibrate_scores(as_of=as_of)
+    train.choose_threshold(as_of=as_of)
+    train.evaluate_model(as_of=as_of)
+    train.register_challenger(as_of=as_of, dag_run_id="by hand")
 
 
 def test_the_comparison_stays_in_the_lake_and_its_report_goes_with_the_version(registered: Registered):
@@ -155,3 +159,31 @@ def test_the_winner_scores_a_day_and_gives_reasons(registered: Registered):
     assert scores.num_rows > flags.num_rows > 0
     for reasons in flags["reason_codes"].to_pylist():
         assert json.loads(reasons)[0]["code"]
+
+
+def test_a_blend_that_doubts_labels_is_registered_and_scores_as_it_did_in_training(
+    registered: Registered, tmp_path: Path
+):
+    from mlflow.artifacts import download_artifacts
+    from mlflow.models import Model as Logged
+
+    from ml.registry.model_input import from_model_input
+    from ml.scoring.scorer import Scorer
+
+    day_before = str((START + timedelta(days=49)).date())
+    train.take_snapshot(as_of=day_before)
+    train.doubt_labels(as_of=day_before)
+    doubt = train.training_folder(day_before) / "doubt"
+    train.fit_model(as_of=day_before, architecture=Choice.BLEND, doubt=str(doubt))
+    finish_training(day_before)
+    run = registered.registry.client.get_run(registered.registry.run_id(registered.registry.version_of(CHALLENGER)))
+    assert run.data.params["architecture"] == "blend"
+    assert float(run.data.params["wrong_labels"]) == json.loads((doubt / "doubt.json").read_text())["wrong"] > 0
+    folder = download_artifacts(f"models:/trailguard@{CHALLENGER}", dst_path=str(tmp_path))
+    example = from_model_input(Logged.load(folder).load_input_example(folder))
+    there, here = (
+        Scorer.load(bundle).score_users(example).logits
+        for bundle in (next(Path(folder).rglob("training.json")).parent, train.training_folder(day_before) / "bundle")
+    )
+    assert there == pytest.approx(here, abs=1e-6, nan_ok=True)
+    assert len(here) > 1
