@@ -1,5 +1,6 @@
 """`python -m ml STAGE`: every stage of the journey as a command."""
 
+import logging
 import sys
 
 from ml.commands import compare, evaluate, ingest, pretrain, promote, review, score, train, tune
@@ -15,7 +16,9 @@ for part in (ingest, compare, pretrain, tune, train, promote, score, review, eva
 
 
 def main() -> None:
-    """Runs one stage and exits with its ExitCode."""
+    """Runs one stage and exits with its ExitCode; what it tells on the way goes to stderr."""
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("ml").setLevel(logging.INFO)
     try:
         app(prog_name="python -m ml")
     except TrailguardError as error:

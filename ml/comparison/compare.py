@@ -1,5 +1,6 @@
 """Runs a protocol: every model, seed and fold, and the controls."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from ml.comparison.judge import judge
 from ml.comparison.material import Material
 from ml.comparison.protocol import Model, Protocol
 from ml.comparison.questions import ask
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ def _judge_models(
     for seed, material in _deal_material(history, protocol, folds):
         for model, trained in fit_models(material, models, seed, refit=protocol.refit):
             yield judge(trained, material, model=model, seed=seed)
+            log.info("fold %s, seed %d: %s judged", material.fold.name, seed, model)
             progress.update()
 
 
@@ -73,4 +77,5 @@ def _judge_controls(
             fitted = fit_models(material, [protocol.controls], protocol.seeds[0], refit=protocol.refit)
             *_, (_, trained) = fitted
             yield judge(trained, material, model=name, seed=protocol.seeds[0])
+            log.info("fold %s: %s with %s judged", fold.name, protocol.controls, name)
             progress.update()

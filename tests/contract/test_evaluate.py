@@ -53,6 +53,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert done.returncode == 0, done.stderr
     (folder / "out" / "printed.txt").write_text(done.stdout)
+    (folder / "out" / "told.txt").write_text(done.stderr)
     return folder / "out"
 
 
@@ -105,3 +106,10 @@ def test_the_last_line_printed_is_the_stages_answer(evaluated: Path, report: dic
     printed = json.loads((evaluated / "printed.txt").read_text().splitlines()[-1])
     assert printed["scores"] == report["scores"]
     assert printed["winner"] == report["winner"]
+
+
+def test_on_the_way_it_is_told_what_was_judged_and_how_each_training_goes(evaluated: Path):
+    told = (evaluated / "told.txt").read_text()
+    assert "fold user-1, seed 0: gru judged" in told
+    assert "fold user-0: lightgbm with length only judged" in told
+    assert "epoch 1 of" in told
