@@ -24,6 +24,7 @@ from ml.comparison.protocol import UNSUPERVISED, Model
 from ml.comparison.second_look import fit_second_look
 from ml.comparison.unlabelled import complete
 from ml.models.baseline import Baseline
+from ml.models.boosting import Table
 from ml.models.config import Architecture
 from ml.models.infer import infer_logits
 from ml.pretraining.backbone import Backbone
@@ -75,7 +76,7 @@ def fit_baseline(material: Material, seed: int) -> FittedBaseline:
     return FittedBaseline(Baseline.fit(training, validation, seed=seed))
 
 
-def _tables(views: dict[str, Asked]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _tables(views: dict[str, Asked]) -> dict[str, Table]:
     return {view: asked.table for view, asked in views.items()}
 
 
@@ -115,9 +116,9 @@ def fit_doubting(material: Material, seed: int) -> Believing:
 def fit_self_trained(material: Material, seed: int) -> Believing:
     """The pre-trained fusion, fitted to the labels and to what its blend with LightGBM, fitted to them, thinks of all
     other users."""
-    members = (fine_tune_fusion(Tuning.FULL, material, seed), fit_baseline(material, seed))
-    teacher = replace(fit_blend(members, material), members=tuple(one.refit(material, seed) for one in members))
-    completed = complete(material, teacher)
+    firsts = (fine_tune_fusion(Tuning.FULL, material, seed), fit_baseline(material, seed))
+    teacher = _blend([Trained(first, first.refit(material, seed)) for first in firsts], material)
+    completed = complete(material, teacher.last)
     return Believing(fine_tune_fusion(Tuning.FULL, completed, seed), completed)
 
 
@@ -143,9 +144,14 @@ def fit_models(
                 again = refit and needed not in UNSUPERVISED
                 trained[needed] = Trained(first, first.refit(material, seed) if again else first)
         if model is Model.BLEND:
-            blend = fit_blend(tuple(trained[member].first for member in BLENDED), material)
-            trained[model] = Trained(blend, replace(blend, members=tuple(trained[member].last for member in BLENDED)))
+            trained[model] = _blend([trained[member] for member in BLENDED], material)
         yield model, trained[model]
+
+
+def _blend(members: list[Trained], material: Material) -> Trained:
+    """Weighed as the members were first fitted."""
+    blend = fit_blend(tuple(one.first for one in members), material)
+    return Trained(blend, replace(blend, members=tuple(one.last for one in members)))
 
 
 FITTERS: dict[Model, Callable[[Material, int], Fitted]] = {

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import pyarrow as pa
 
+from ml.models.boosting import Table
 from ml.sequences.features import Steps
 from ml.sequences.sequences import Sequences
 
@@ -28,9 +29,9 @@ class Asked:
     named: pa.Table
 
     @property
-    def table(self) -> tuple[np.ndarray, np.ndarray]:
-        """columns and targets."""
-        return self.columns, self.targets
+    def table(self) -> Table:
+        """What a table model learns from."""
+        return Table(self.columns, self.targets)
 
     @property
     def targets(self) -> np.ndarray:

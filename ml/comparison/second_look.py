@@ -50,7 +50,7 @@ def fit_second_look(material: Material, seed: int) -> SecondLook:
     ((asked,), (held,)) = material.training_views.values(), material.validation_views.values()
     featurizer, cores = material.featurizer, os.cpu_count() or 1
     types = pc.unique(asked.trails.events["event_type"].take(pa.array(asked.rows)))
-    chosen = search(Table(*asked.table), Table(*held.table), seed=seed, at_once=cores).chosen
+    chosen = search(asked.table, held.table, seed=seed, at_once=cores).chosen
     first = _grow_parts(asked, chosen, seed)
     tables = (Table(_look_twice(featurizer, types, first, each), each.targets) for each in (asked, held))
     second = search(*tables, seed=seed, at_once=cores)

@@ -19,17 +19,13 @@ def tell(history: History, protocol: Protocol, seed: int) -> History:
     if not protocol.spoils_labels:
         return history
     seen = pl.scan_parquet(history.events / "ds=*" / "*.parquet").select("user_id").unique().collect()
-    users = seen["user_id"].sort()
+    users = seen["user_id"].sort().to_arrow().cast(pa.string())
     rng = np.random.default_rng(seed)
-    told = users.filter(rng.random(len(users)) < protocol.label_share)
-    flipped = users.filter(rng.random(len(users)) < protocol.flipped_labels)
-    labels = history.labels.filter(pc.is_in(history.labels["user_id"], value_set=_strings(told)))
-    turned = pc.is_in(labels["user_id"], value_set=_strings(flipped)).to_numpy()
-    return replace(history, labels=_flip(labels, turned), told=_strings(told))
-
-
-def _strings(users: pl.Series) -> pa.Array:
-    return users.to_arrow().cast(pa.string())
+    told = users.filter(pa.array(rng.random(len(users)) < protocol.label_share))
+    flipped = users.filter(pa.array(rng.random(len(users)) < protocol.flipped_labels))
+    labels = history.labels.filter(pc.is_in(history.labels["user_id"], value_set=told))
+    turned = pc.is_in(labels["user_id"], value_set=flipped).to_numpy()
+    return replace(history, labels=_flip(labels, turned), told=told)
 
 
 def _flip(labels: pa.Table, rows: np.ndarray) -> pa.Table:

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.calibration.probability import sigmoid
 from ml.comparison.belief import remember, soften
 from ml.comparison.fitted import Fitted
 from ml.comparison.fold import Fold
@@ -24,18 +25,17 @@ def complete(material: Material, teacher: Fitted) -> Material:
     fold, view = material.fold, material.question.views[-1]
     others = find_unlabelled(fold)
     asked = material.learning_from(training=others).training_views[view]
-    opinions = 1 / (1 + np.exp(-teacher.logits(view, asked)))
     more = {name: _join(getattr(fold, name), others) for name in ("training", "whole")}
     completed = replace(material, fold=replace(fold, **more))
-    users = pa.concat_arrays([_ids(fold.whole), asked.named["user_id"].combine_chunks()])
-    order = pc.index_in(_ids(completed.fold.whole), value_set=users).to_numpy()
-    beliefs = np.concatenate([fold.whole.labels, opinions])[order]
+    users = pa.concat_arrays([part.sequences.user_ids for part in (fold.whole, others)])
+    order = pc.index_in(completed.fold.whole.sequences.user_ids, value_set=users).to_numpy()
+    beliefs = np.concatenate([fold.whole.labels, sigmoid(teacher.logits(view, asked))])[order]
     return soften(remember(completed, beliefs), beliefs)
 
 
 def find_unlabelled(fold: Fold) -> Slice:
     """Whoever is seen but not called anything; called good until somebody thinks otherwise."""
-    known = pc.is_in(fold.trails.events["user_id"], value_set=_ids(fold.whole))
+    known = pc.is_in(fold.trails.events["user_id"], value_set=fold.whole.sequences.user_ids)
     trails = fold.trails.keep(pc.invert(known).to_numpy())
     users = {
         "user_id": trails.user_ids,
@@ -53,7 +53,3 @@ def _join(known: Slice, others: Slice) -> Slice:
     events = pa.concat_tables([known.sequences.events, others.sequences.events])
     rank = pc.index_in(events["user_id"], value_set=users["user_id"].combine_chunks()).to_numpy()
     return Slice(users, Sequences.of(events.take(pa.array(np.argsort(rank, kind="stable")))))
-
-
-def _ids(known: Slice) -> pa.Array:
-    return known.users["user_id"].combine_chunks()

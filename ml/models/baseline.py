@@ -27,18 +27,18 @@ class Baseline:
     @classmethod
     def fit(
         cls,
-        training: Mapping[str, tuple[np.ndarray, np.ndarray]],
-        validation: Mapping[str, tuple[np.ndarray, np.ndarray]],
+        training: Mapping[str, Table],
+        validation: Mapping[str, Table],
         *,
         seed: int,
     ) -> "Baseline":
         """Tries the grid for each view, with early stopping on the validation users.
 
-        training, validation: view -> columns float32 (users, columns), see `baseline_columns`, and targets (users,).
+        training, validation: view -> a row for each user, of `baseline_columns`.
         """
 
         def fit_view(view: str) -> Grown:
-            return search(Table(*training[view]), Table(*validation[view]), seed=seed, at_once=1)
+            return search(training[view], validation[view], seed=seed, at_once=1)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             grown = dict(zip(training, pool.map(fit_view, training), strict=True))
@@ -46,9 +46,9 @@ class Baseline:
             {view: one.booster for view, one in grown.items()}, {view: one.chosen for view, one in grown.items()}
         )
 
-    def refit(self, training: Mapping[str, tuple[np.ndarray, np.ndarray]], *, seed: int) -> "Baseline":
+    def refit(self, training: Mapping[str, Table], *, seed: int) -> "Baseline":
         """The chosen parameters and numbers of rounds, fitted to other users. training: as for `fit`."""
-        models = {view: regrow(Table(*table), self.chosen[view], seed=seed) for view, table in training.items()}
+        models = {view: regrow(table, self.chosen[view], seed=seed) for view, table in training.items()}
         return Baseline(models, self.chosen)
 
     def predict(self, view: str, columns: np.ndarray) -> np.ndarray:

@@ -10,6 +10,8 @@ import numpy as np
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 
+from ml.models.boosting import Table
+
 TREES = 300
 GRID = tuple({"max_samples": samples, "max_features": features} for samples in (256, 2048) for features in (1.0, 0.25))
 
@@ -24,28 +26,28 @@ class Forests:
     def fit(
         cls,
         good: Mapping[str, np.ndarray],
-        validation: Mapping[str, tuple[np.ndarray, np.ndarray]],
+        validation: Mapping[str, Table],
         *,
         seed: int,
     ) -> "Forests":
         """Of each view, the forest of the grid that tells the validation's targets apart best, by ROC AUC.
 
         good: view -> float32 (users, columns), nan where unknown, of good users alone.
-        validation: view -> the same of others, and their targets.
+        validation: view -> the same of others, with targets.
         """
-        return cls({view: _search(columns, *validation[view], seed) for view, columns in good.items()})
+        return cls({view: _search(columns, validation[view], seed) for view, columns in good.items()})
 
     def scores(self, view: str, columns: np.ndarray) -> np.ndarray:
         """float64 (users,), higher is more anomalous."""
         return -self.models[view].score_samples(columns)
 
 
-def _search(good: np.ndarray, held: np.ndarray, targets: np.ndarray, seed: int) -> IsolationForest:
+def _search(good: np.ndarray, held: Table, seed: int) -> IsolationForest:
     found = []
     for parameters in GRID:
         samples = min(parameters["max_samples"], len(good))
         model = IsolationForest(
             n_estimators=TREES, max_samples=samples, max_features=parameters["max_features"], random_state=seed
         ).fit(good)
-        found.append((roc_auc_score(targets, -model.score_samples(held)), model))
+        found.append((roc_auc_score(held.targets, -model.score_samples(held.columns)), model))
     return max(found, key=lambda one: one[0])[1]

@@ -1,9 +1,10 @@
-"""What one booster for trails of any length is fitted to: a row for each moment at which a score is asked for."""
+"""What boosters are fitted to: a row for each moment at which a score is asked for, or for each user."""
 
 import numpy as np
 
+from ml.evaluation.views import last_targets
 from ml.models.boosting import Table
-from ml.models.columns import trail_columns
+from ml.models.columns import baseline_columns, trail_columns
 from ml.sequences.features import Featurizer
 from ml.sequences.sequences import Sequences
 from ml.training.batches import OpenedDays
@@ -24,3 +25,8 @@ def asked_table(sequences: Sequences, data: TargetedSteps, featurizer: Featurize
         data.targets[np.concatenate([opened, closed])],
         np.concatenate([data.open_weights[opened], data.closed_weights[closed]]),
     )
+
+
+def last_table(cut: Sequences, featurizer: Featurizer) -> Table:
+    """Each user at their last event in view. cut: with `target`, one of `cut_views`."""
+    return Table(baseline_columns(featurizer.transform(cut), featurizer), last_targets(cut))

@@ -1,13 +1,33 @@
 """How many labels are wrong, and which: told by models that have not seen them."""
 
+import os
+from typing import NamedTuple
+
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
-from ml.models.boosting import Table, regrow
+from ml.models.boosting import Table, regrow, search
 
 PARTS = 5  # of the users; the opinion of each is of a booster that has learned from the others
 MOST_WRONG = 0.45  # labels of which half are wrong say nothing
 SUREST = 1e-3  # an opinion is kept this far from 0 and 1
+
+
+class Doubts(NamedTuple):
+    """opinions: how probably each user is called anomalous, by what others are called. wrong: the share of labels that
+    are. beliefs: how probably each user is anomalous. Both float64 (users,)."""
+
+    opinions: np.ndarray
+    wrong: float
+    beliefs: np.ndarray
+
+
+def doubt_labels(training: Table, validation: Table, users: Table, *, seed: int) -> Doubts:
+    """training, validation: by which the boosters are chosen. users: a row for each whose label is doubted."""
+    chosen = search(training, validation, seed=seed, at_once=os.cpu_count() or 1).chosen
+    opinions = ask_others(users, chosen, seed=seed)
+    wrong = share_wrong(opinions, users.targets)
+    return Doubts(opinions, wrong, believe(opinions, users.targets, wrong))
 
 
 def ask_others(users: Table, chosen: dict[str, float], *, seed: int) -> np.ndarray:
@@ -47,3 +67,8 @@ def believe(opinions: np.ndarray, labels: np.ndarray, wrong: float) -> np.ndarra
     anomalous = prior * np.where(labels == 1, 1 - wrong, wrong)
     good = (1 - prior) * np.where(labels == 1, wrong, 1 - wrong)
     return anomalous / (anomalous + good)
+
+
+def contradicted(labels: np.ndarray, beliefs: np.ndarray) -> np.ndarray:
+    """bool (users,): who is believed to be other than they are called."""
+    return (beliefs > 0.5) != (labels == 1)

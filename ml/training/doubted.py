@@ -4,17 +4,14 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ml.errors import InputAbsent
-from ml.evaluation.views import last_targets
 from ml.files import new_file, write_json
-from ml.models.boosting import Table, search
-from ml.models.columns import baseline_columns
 from ml.sequences.item_record import ItemRecord
-from ml.training.doubt import ask_others, believe, share_wrong
+from ml.training.asked import last_table
+from ml.training.doubt import contradicted, doubt_labels
 from ml.training.relabel import relabel
 from ml.training.snapshot import Snapshot
 from ml.training.trails import fit_featurizer
@@ -44,22 +41,24 @@ class Doubt:
         events, labels: what the snapshot was made of. Raises InputAbsent.
         """
         seen = snapshot.slice("train", "validation")
-        cut, featurizer = seen.newest(snapshot.window), fit_featurizer(snapshot)
-        asked = Table(baseline_columns(featurizer.transform(cut), featurizer), last_targets(cut))
-        held = np.isin(seen.user_ids.to_numpy(False), snapshot.slice("validation").user_ids.to_numpy(False))
-        parts = (Table(asked.columns[part], asked.targets[part]) for part in (~held, held))
-        opinions = ask_others(asked, search(*parts, seed=seed, at_once=2).chosen, seed=seed)
-        wrong = share_wrong(opinions, asked.targets)
-        believed = believe(opinions, asked.targets, wrong)
-        beliefs = pa.table({"user_id": seen.user_ids, "label": asked.targets, "opinion": opinions, "belief": believed})
-        told = relabel(labels, seen, asked.targets, believed)
-        return cls(snapshot.fingerprint, wrong, beliefs, learn_record(events, told, as_of=snapshot.as_of))
+        featurizer = fit_featurizer(snapshot)
+        parts = (snapshot.slice("train"), snapshot.slice("validation"), seen)
+        tables = [last_table(part.newest(snapshot.window), featurizer) for part in parts]
+        called, doubts = tables[-1].targets, doubt_labels(*tables, seed=seed)
+        told = relabel(labels, seen, called, doubts.beliefs)
+        return cls(
+            fingerprint=snapshot.fingerprint,
+            wrong=doubts.wrong,
+            beliefs=pa.table(
+                {"user_id": seen.user_ids, "label": called, "opinion": doubts.opinions, "belief": doubts.beliefs}
+            ),
+            record=learn_record(events, told, as_of=snapshot.as_of),
+        )
 
     @property
     def contradicted(self) -> int:
         """Users who are believed to be other than they are called."""
-        label, belief = (self.beliefs[name].to_numpy() for name in ("label", "belief"))
-        return int(((belief > 0.5) != (label == 1)).sum())
+        return int(contradicted(self.beliefs["label"].to_numpy(), self.beliefs["belief"].to_numpy()).sum())
 
     def apply(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot with items as they are remembered now. Raises SnapshotReplaced."""

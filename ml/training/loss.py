@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from ml.calibration.probability import sigmoid
+
 
 class CrossEntropy(keras.losses.Loss):
     """Added up over the steps, as they weigh. wrong: the share of labels that are, below 0.5."""
@@ -30,5 +32,5 @@ def cross_entropy(logits: np.ndarray, targets: np.ndarray, wrong: float = 0.0) -
     logits = logits.astype(np.float64)
     if wrong == 0:
         return np.logaddexp(0, logits) - targets * logits
-    called = wrong + (1 - 2 * wrong) * np.exp(-np.logaddexp(0, -logits))
+    called = wrong + (1 - 2 * wrong) * sigmoid(logits)
     return -(targets * np.log(called) + (1 - targets) * np.log1p(-called))

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from ml.contracts.labels import LABEL_SCHEMA
 from ml.sequences.sequences import Sequences
+from ml.training.doubt import contradicted
 
 BELIEVED = "believed"  # kind and source of a label that nobody gave
 
@@ -18,10 +19,9 @@ def relabel(labels: pa.Table, seen: Sequences, called: np.ndarray, beliefs: np.n
 
     called: (users,), 0 or 1, of the users in `seen`. beliefs: float64 (users,), the probability that each is anomalous.
     """
-    anomalous = beliefs > 0.5
-    contradicted = anomalous != (called == 1)
-    others = pc.invert(pc.is_in(labels["user_id"], value_set=seen.user_ids.filter(pa.array(contradicted))))
-    named = np.flatnonzero(contradicted & anomalous)
+    doubted = contradicted(called, beliefs)
+    others = pc.invert(pc.is_in(labels["user_id"], value_set=seen.user_ids.filter(pa.array(doubted))))
+    named = np.flatnonzero(doubted & (beliefs > 0.5))
     last = seen.events["event_time"].take(pa.array(seen.last_rows[named]))
     given = {
         "user_id": seen.user_ids.take(pa.array(named)),

@@ -7,20 +7,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from ml.errors import ExitCode, TrailguardError
 from ml.evaluation.heldout import read_heldout
-from ml.evaluation.views import cut_views, last_targets
+from ml.evaluation.views import cut_views
 from ml.files import write_json
 from ml.models.baseline import Baseline
-from ml.models.columns import baseline_columns
+from ml.models.boosting import Table
 from ml.models.network import adapt_model, build_model
 from ml.pretraining.backbone import Backbone
 from ml.pretraining.transfer import translate
 from ml.registry.digest import folder_digest
 from ml.sequences.features import Featurizer
-from ml.training.asked import asked_table
+from ml.training.asked import asked_table, last_table
 from ml.training.checkpoint import Checkpoint
 from ml.training.config import TrainingConfig
 from ml.training.doubted import Doubt
@@ -96,12 +95,7 @@ def train(
         network = LearnedNetwork(*fitted, config, seed, origin)
     if team.rank > 0:
         return {}
-    learned = network
-    if boosted:
-        sequences = read_trails(snapshot)
-        tables = (asked_table(*part, featurizer) for part in zip(sequences, data, strict=True))
-        trees = LearnedTrees.fit(*tables, featurizer, seed)
-        learned = LearnedBlend.fit(network, trees, snapshot.slice("validation"), featurizer) if network else trees
+    learned = _add_trees(network, snapshot, data, featurizer, seed) if boosted else network
     learnt = time.perf_counter()
     views = (_views(snapshot, featurizer, name) for name in ("train", "validation"))
     baseline = Baseline.fit(*views, seed=seed)
@@ -189,9 +183,15 @@ def read_material(
     return featurizer, training, validation
 
 
-def _views(snapshot: Snapshot, featurizer: Featurizer, name: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _add_trees(
+    network: LearnedNetwork | None, snapshot: Snapshot, data: list[TargetedSteps], featurizer: Featurizer, seed: int
+) -> LearnedTrees | LearnedBlend:
+    """Trees alone, or a blend of them and the network."""
+    tables = (asked_table(*part, featurizer) for part in zip(read_trails(snapshot), data, strict=True))
+    trees = LearnedTrees.fit(*tables, featurizer, seed)
+    return LearnedBlend.fit(network, trees, snapshot.slice("validation"), featurizer) if network else trees
+
+
+def _views(snapshot: Snapshot, featurizer: Featurizer, name: str) -> dict[str, Table]:
     views = cut_views(snapshot.slice(name), snapshot.window)
-    return {
-        view: (baseline_columns(featurizer.transform(cut), featurizer), last_targets(cut))
-        for view, cut in views.items()
-    }
+    return {view: last_table(cut, featurizer) for view, cut in views.items()}

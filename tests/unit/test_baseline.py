@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ml.models.baseline import Baseline
+from ml.models.boosting import Table
 from ml.models.columns import baseline_columns, event_columns
 from ml.sequences.features import Featurizer, Steps
 
@@ -27,16 +28,16 @@ def featurizer() -> Featurizer:
 
 
 def test_the_baseline_finds_what_is_planted_and_survives_its_files(featurizer: Featurizer, tmp_path: Path):
-    def columns(users: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    def columns(users: int, seed: int) -> Table:
         steps, targets = planted(users, seed)
-        return baseline_columns(steps, featurizer), targets
+        return Table(baseline_columns(steps, featurizer), targets)
 
     training, validation = (
         {"5": columns(600, 0), "all": columns(600, 1)},
         {"5": columns(200, 2), "all": columns(200, 3)},
     )
     baseline = Baseline.fit(training, validation, seed=0)
-    given, targets = columns(300, 4)
+    given, targets, _ = columns(300, 4)
     scores = baseline.predict("5", given)
     assert scores[targets == 1].mean() > scores[targets == 0].mean() + 0.5
     baseline.save(tmp_path)
