@@ -66,6 +66,15 @@ def staggered_labels() -> pa.Table:
     return label_table(*(label(user, _begin(user) + timedelta(days=9)) for user in users))
 
 
+WRONGLY_NAMED = {f"u{number:03d}" for number in range(1, 130, 9)}  # of those who pay what others pay
+
+
+def wrong_labels(observed_at: datetime) -> pa.Table:
+    """The same, and WRONGLY_NAMED are called fraudulent as well."""
+    wrong = [label(user, observed_at) for user in sorted(WRONGLY_NAMED)]
+    return label_table(*staggered_labels().to_pylist(), *wrong)
+
+
 def _begin(user: str) -> datetime:
     return START + timedelta(hours=24 / 5 * int(user[1:]))
 

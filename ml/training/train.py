@@ -27,7 +27,7 @@ from ml.training.epochs import Curves
 from ml.training.evidence import fit_evidence
 from ml.training.fit import fit_model
 from ml.training.held_out import write_held_out
-from ml.training.learned import LearnedBlend, LearnedNetwork, LearnedTrees
+from ml.training.learned import Learned, LearnedBlend, LearnedNetwork, LearnedTrees
 from ml.training.reference import typical_features
 from ml.training.snapshot import Snapshot
 from ml.training.steps import TargetedSteps, targeted_steps
@@ -99,12 +99,7 @@ def train(
     learnt = time.perf_counter()
     views = (_views(snapshot, featurizer, name) for name in ("train", "validation"))
     baseline = Baseline.fit(*views, seed=seed)
-    shutil.rmtree(bundle, ignore_errors=True)  # another model's files would be taken for this one's
-    featurizer.save(bundle)
-    told = learned.save(bundle)
-    baseline.save(bundle / "baseline")
-    write_json(bundle / "reference.json", typical_features(featurizer, data[0].steps, data[0].targets))
-    write_json(bundle / "curves.json", learned.curves.to_dict())
+    told = _write_bundle(bundle, learned, baseline, featurizer, data[0])
     write_held_out(snapshot_folder, snapshot, learned.logits, baseline, featurizer)
     evidence = fit_evidence(*data, read_heldout(snapshot_folder), featurizer, seed=seed)
     evidence.save(bundle)
@@ -190,6 +185,19 @@ def _add_trees(
     tables = (asked_table(*part, featurizer) for part in zip(read_trails(snapshot), data, strict=True))
     trees = LearnedTrees.fit(*tables, featurizer, seed)
     return LearnedBlend.fit(network, trees, snapshot.slice("validation"), featurizer) if network else trees
+
+
+def _write_bundle(
+    bundle: Path, learned: Learned, baseline: Baseline, featurizer: Featurizer, training: TargetedSteps
+) -> dict[str, object]:
+    """All that evidence and the facts of the training are not. Returns the model's facts."""
+    shutil.rmtree(bundle, ignore_errors=True)  # another model's files would be taken for this one's
+    featurizer.save(bundle)
+    told = learned.save(bundle)
+    baseline.save(bundle / "baseline")
+    write_json(bundle / "reference.json", typical_features(featurizer, training.steps, training.targets))
+    write_json(bundle / "curves.json", learned.curves.to_dict())
+    return told
 
 
 def _views(snapshot: Snapshot, featurizer: Featurizer, name: str) -> dict[str, Table]:

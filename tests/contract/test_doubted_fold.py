@@ -11,9 +11,8 @@ from ml.comparison.history import History
 from ml.comparison.material import Material
 from ml.comparison.protocol import Protocol
 from ml.comparison.questions import ask
-from tests.trails import EXTRAS, START, label, label_table, staggered_labels, telling_events, write_lake
+from tests.trails import EXTRAS, START, WRONGLY_NAMED, staggered_labels, telling_events, write_lake, wrong_labels
 
-WRONGLY_NAMED = {f"u{number:03d}" for number in range(1, 130, 9)}  # of those who pay what others pay
 PROTOCOL = Protocol.model_validate(
     {
         "history": {"start": "2024-01-01", "end": "2024-03-01"},
@@ -28,9 +27,7 @@ PROTOCOL = Protocol.model_validate(
 @pytest.fixture(scope="module")
 def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
     lake = write_lake(tmp_path_factory.mktemp("lake"), telling_events())
-    began = {row["user_id"]: row["observed_at"] for row in staggered_labels().to_pylist()}
-    wrong = [label(user, max(began.values())) for user in sorted(WRONGLY_NAMED)]
-    labels = label_table(*staggered_labels().to_pylist(), *wrong)
+    labels = wrong_labels(max(staggered_labels()["observed_at"].to_pylist()))
     history = History("shop", lake, labels, EXTRAS, timedelta(days=10), START + timedelta(days=60))
     return Material(cut_folds(history, PROTOCOL)[0], ask(PROTOCOL), EXTRAS, PROTOCOL.window)
 

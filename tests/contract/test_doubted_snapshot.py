@@ -16,10 +16,9 @@ from ml.training.doubted import Doubt
 from ml.training.slices import Shares
 from ml.training.snapshot import Snapshot, SnapshotReplaced, make_snapshot
 from ml.training.train import train
-from tests.trails import EXTRAS, START, label, label_table, staggered_labels, telling_events, write_lake
+from tests.trails import EXTRAS, START, WRONGLY_NAMED, telling_events, write_lake, wrong_labels
 
 AS_OF, DELAY = START + timedelta(days=55), timedelta(days=10)
-WRONGLY_NAMED = {f"u{number:03d}" for number in range(1, 130, 9)}  # of those who pay what others pay
 SMALL = TrainingConfig(width=8, epochs=1, users_per_step=32)
 
 
@@ -28,8 +27,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, pa.Table
     """The snapshot's folder, the lake and the labels."""
     root = tmp_path_factory.mktemp("doubted")
     events = write_lake(root, telling_events())
-    wrong = [label(user, AS_OF - timedelta(days=1)) for user in sorted(WRONGLY_NAMED)]
-    labels = label_table(*staggered_labels().to_pylist(), *wrong)
+    labels = wrong_labels(AS_OF - timedelta(days=1))
     settings = {"as_of": AS_OF, "label_delay": DELAY, "window": 8, "extras": EXTRAS, "shares": Shares(0.6, 0.1)}
     make_snapshot(events, labels, out=root / "snapshot", **settings)
     return root / "snapshot", events, labels

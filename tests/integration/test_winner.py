@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -119,6 +120,23 @@ def test_where_nobody_wins_the_safe_choice_was_trained_with_its_own_parameters_a
     assert [point.value for point in sorted(history, key=lambda point: point.step)] == curves["validation_loss"]
 
 
+def fetch_challenger(folder: Path) -> Path:
+    from mlflow.artifacts import download_artifacts
+
+    return Path(download_artifacts(f"models:/trailguard@{CHALLENGER}", dst_path=str(folder)))
+
+
+def score_example(bundle: Path, logged: Path) -> np.ndarray:
+    """What the bundle says of the users that were logged as the version's example."""
+    from mlflow.models import Model as Logged
+
+    from ml.registry.model_input import from_model_input
+    from ml.scoring.scorer import Scorer
+
+    example = from_model_input(Logged.load(str(logged)).load_input_example(str(logged)))
+    return Scorer.load(bundle).score_users(example).logits
+
+
 FRESH = """
 import json, sys, mlflow
 mlflow.set_tracking_uri(sys.argv[1])
@@ -130,19 +148,11 @@ print(json.dumps({"logits": logits, "needs": needs, "keras": "keras" in sys.modu
 
 
 def test_the_registry_alone_lets_a_fresh_process_score_the_same(registered: Registered, tmp_path: Path):
-    from mlflow.artifacts import download_artifacts
-    from mlflow.models import Model as Logged
-
-    from ml.registry.model_input import from_model_input
-    from ml.scoring.scorer import Scorer
-
     command = [sys.executable, "-c", FRESH, settings().mlflow_tracking_uri]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     answer = json.loads(done.stdout.splitlines()[-1])
-    folder = download_artifacts(f"models:/trailguard@{CHALLENGER}", dst_path=str(tmp_path))
-    example = from_model_input(Logged.load(folder).load_input_example(folder))
-    here = Scorer.load(registered.training / "bundle").score_users(example).logits
+    here = score_example(registered.training / "bundle", fetch_challenger(tmp_path))
     assert answer["logits"] == pytest.approx(here.tolist(), abs=1e-6, nan_ok=True)
     assert len(here) > 1
     assert "lightgbm==" in answer["needs"]
@@ -164,12 +174,6 @@ def test_the_winner_scores_a_day_and_gives_reasons(registered: Registered):
 def test_a_blend_that_doubts_labels_is_registered_and_scores_as_it_did_in_training(
     registered: Registered, tmp_path: Path
 ):
-    from mlflow.artifacts import download_artifacts
-    from mlflow.models import Model as Logged
-
-    from ml.registry.model_input import from_model_input
-    from ml.scoring.scorer import Scorer
-
     day_before = str((START + timedelta(days=49)).date())
     train.take_snapshot(as_of=day_before)
     train.doubt_labels(as_of=day_before)
@@ -179,11 +183,8 @@ def test_a_blend_that_doubts_labels_is_registered_and_scores_as_it_did_in_traini
     run = registered.registry.client.get_run(registered.registry.run_id(registered.registry.version_of(CHALLENGER)))
     assert run.data.params["architecture"] == "blend"
     assert float(run.data.params["wrong_labels"]) == json.loads((doubt / "doubt.json").read_text())["wrong"] > 0
-    folder = download_artifacts(f"models:/trailguard@{CHALLENGER}", dst_path=str(tmp_path))
-    example = from_model_input(Logged.load(folder).load_input_example(folder))
-    there, here = (
-        Scorer.load(bundle).score_users(example).logits
-        for bundle in (next(Path(folder).rglob("training.json")).parent, train.training_folder(day_before) / "bundle")
-    )
+    folder = fetch_challenger(tmp_path)
+    there = score_example(next(folder.rglob("training.json")).parent, folder)
+    here = score_example(train.training_folder(day_before) / "bundle", folder)
     assert there == pytest.approx(here, abs=1e-6, nan_ok=True)
     assert len(here) > 1
