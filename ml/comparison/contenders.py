@@ -82,10 +82,13 @@ def _tables(views: dict[str, Asked]) -> dict[str, Table]:
 
 def fit_sequence_model(architecture: Architecture, material: Material, seed: int) -> FittedNetwork:
     """One network for all views."""
-    return _fit(DEFAULTS[architecture], material, seed)
+    return fit_configured(DEFAULTS[architecture], material, seed)
 
 
-def _fit(config: TrainingConfig, material: Material, seed: int, backbone: Backbone | None = None) -> FittedNetwork:
+def fit_configured(
+    config: TrainingConfig, material: Material, seed: int, backbone: Backbone | None = None
+) -> FittedNetwork:
+    """Any network, from a backbone where there is one."""
     given = (material.training, material.validation, material.featurizer)
     model, curves = fit_network(*given, config, seed, backbone=backbone)
     return FittedNetwork(model, replace(config, epochs=len(curves.loss)), backbone)
@@ -103,14 +106,14 @@ def pretrain_fusion(material: Material, seed: int) -> Backbone:
 def fine_tune_fusion(tuning: Tuning, material: Material, seed: int) -> FittedNetwork:
     """The pre-trained fusion, fitted to the labels."""
     config = replace(DEFAULTS[Architecture.FUSION], tuning=tuning)
-    return _fit(config, material, seed, pretrain_fusion(material, seed))
+    return fit_configured(config, material, seed, pretrain_fusion(material, seed))
 
 
 def fit_doubting(material: Material, seed: int) -> Believing:
     """The fusion, fitted to labels of which some are taken for wrong."""
     doubted, wrong = doubt(material, seed)
     config = replace(DEFAULTS[Architecture.FUSION], wrong_labels=wrong)
-    return Believing(_fit(config, doubted, seed), doubted)
+    return Believing(fit_configured(config, doubted, seed), doubted)
 
 
 def fit_self_trained(material: Material, seed: int) -> Believing:

@@ -12,6 +12,7 @@ LEARNING: Space = {
     "learning_rate": FloatDistribution(3e-4, 1e-2, log=True),
     "weight_decay": FloatDistribution(1e-5, 1e-1, log=True),
     "users_per_step": CategoricalDistribution((64, 128, 256)),
+    "balance": FloatDistribution(0.0, 1.0),
 }
 SPACES: dict[Architecture, Space] = {
     Architecture.GRU: RECURRENT | LEARNING,

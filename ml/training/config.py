@@ -21,6 +21,7 @@ class TrainingConfig:
     tuning: which weights move; anything but FULL starts from a pre-trained backbone.
     rank, alpha: of the adapters under Tuning.LORA; a kernel's change is scaled by alpha / rank.
     wrong_labels: the share of labels that are taken for wrong, see ml.training.loss.
+    balance: 0 where users weigh alike, 1 where anomalous ones weigh as much as all others together.
     """
 
     architecture: Architecture = Architecture.GRU
@@ -38,6 +39,7 @@ class TrainingConfig:
     rank: int = 8
     alpha: float = 16.0
     wrong_labels: float = 0.0
+    balance: float = 0.0
 
     def shape(self, featurizer: Featurizer) -> ModelConfig:
         """Of the model that reads what the featurizer makes."""

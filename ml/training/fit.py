@@ -50,10 +50,11 @@ def fit_model(
         workers=team.size,
     )
     optimizer = new_optimizer(config, steps=len(batches))
+    loss = CrossEntropy(config.wrong_labels, training.imbalance**config.balance)
     return run_epochs(
         model,
         learner,
-        build_step(learner.trainer(batches.packing), optimizer, team, CrossEntropy(config.wrong_labels)),
+        build_step(learner.trainer(batches.packing), optimizer, team, loss),
         optimizer,
         batches=batches.epoch,
         judge=(lambda: _validate(model, validation, batches.opened, config.wrong_labels)) if validation else None,

@@ -27,6 +27,13 @@ class TargetedSteps:
     open_weights: np.ndarray
     closed_weights: np.ndarray
 
+    @property
+    def imbalance(self) -> float:
+        """What good users weigh beside anomalous ones, who are the rarer the higher it is."""
+        weights = self.open_weights + self.closed_weights
+        anomalous = float(weights @ self.targets)
+        return (float(weights.sum()) - anomalous) / anomalous if anomalous else 1.0
+
 
 def both_ends(sequences: Sequences, window: int) -> Sequences:
     """The users' first windows and, of users whose trail is longer, their newest windows, as sequences of their own."""

@@ -4,28 +4,21 @@ A fusion that has seen a simulated shop's trails, without labels, learns Wikiped
 beside one that has seen nothing. Run by itself.
 """
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-import pyarrow as pa
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from ml.comparison.contenders import FittedNetwork
-from ml.comparison.estimates import measure
-from ml.comparison.fitted import Trained
+from ml.comparison.contenders import fit_configured
 from ml.comparison.folds import cut_folds
 from ml.comparison.history import read_history
-from ml.comparison.judge import judge
 from ml.comparison.material import Material
 from ml.comparison.protocol import load_protocol
 from ml.comparison.questions import ask
 from ml.datasets.find import find_dataset
 from ml.datasets.marketplace import World
-from ml.files import write_json
 from ml.models.config import Architecture
 from ml.pretraining.backbone import Backbone
 from ml.pretraining.config import Objective
@@ -36,13 +29,11 @@ from ml.sequences.build import Selection, build_sequences
 from ml.sequences.features import Featurizer
 from ml.training.config import DEFAULTS, TrainingConfig
 from ml.training.steps import both_ends
-from ml.training.train import fit_network
-from tests.bench.__main__ import machine
+from tests.bench.gains import judge_all, show
 from tests.bench.shop import build_lake
 
 MAPPING = Path(__file__).with_name("wikipedia-edits-as-marketplace.yaml")
 PROTOCOL = "wikipedia-edits-few-labels"
-METRICS = ("average_precision", "roc_auc")
 WINDOW = 64
 SEED = 0
 screen = Console()
@@ -64,8 +55,8 @@ def main(
     material = Material(fold, ask(protocol), history.extras, protocol.window)
     carried = translate(backbone, material.featurizer, MAPPING, SEED)
     starts = {"from scratch": None, "pre-trained on the shop": carried}
-    predictions = pa.concat_tables(fit(material, config, name, start) for name, start in starts.items())
-    show([measure(predictions, prefix, budget=protocol.budget, seed=SEED) for prefix in ask(protocol).views], out)
+    fitted = {name: fit_configured(config, material, SEED, start) for name, start in starts.items()}
+    show(judge_all(fitted, material, SEED), protocol, out / "transfer.json")
 
 
 def pretrain_on_shop(out: Path, events: int, config: TrainingConfig) -> Backbone:
@@ -84,32 +75,6 @@ def pretrain_on_shop(out: Path, events: int, config: TrainingConfig) -> Backbone
         screen.print(f"pre-trained on {len(trails):,} trails, held-out loss {min(curves.validation_loss):.4f}")
         made.save(folder)
     return Backbone.load(folder)
-
-
-def fit(material: Material, config: TrainingConfig, name: str, start: Backbone | None) -> pa.Table:
-    """PREDICTIONS, by the network fitted again to the validation users as `python -m ml evaluate` does."""
-    model, curves = fit_network(
-        material.training, material.validation, material.featurizer, config, SEED, backbone=start
-    )
-    first = FittedNetwork(model, replace(config, epochs=len(curves.loss)), start)
-    return judge(Trained(first, first.refit(material, SEED)), material, model=name, seed=SEED)
-
-
-def show(figures: list, out: Path) -> None:
-    """Prints the table, and keeps it as transfer.json."""
-    table, kept = Table(title=machine()), []
-    for title in ("events seen", "metric", *figures[0].draws, "difference, 95 %"):
-        table.add_column(title)
-    for one in figures:
-        scratch, carried = one.draws
-        for metric in METRICS:
-            gain = one.difference(carried, scratch, metric)
-            means = [one.estimate(model, metric).value for model in (scratch, carried)]
-            told = f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
-            table.add_row(one.prefix, metric, *(f"{mean:.4f}" for mean in means), told)
-            kept.append({"prefix": one.prefix, "metric": metric, "means": means, "gain": vars(gain)})
-    write_json(out / "transfer.json", kept)
-    screen.print(table)
 
 
 if __name__ == "__main__":
