@@ -29,10 +29,10 @@ class TargetedSteps:
 
     @property
     def imbalance(self) -> float:
-        """What good users weigh beside anomalous ones, who are the rarer the higher it is."""
+        """What good users weigh beside anomalous ones; 1 where there are none of either."""
         weights = self.open_weights + self.closed_weights
-        anomalous = float(weights @ self.targets)
-        return (float(weights.sum()) - anomalous) / anomalous if anomalous else 1.0
+        anomalous, good = float(weights @ self.targets), float(weights @ (1 - self.targets))
+        return good / anomalous if anomalous > 0 and good > 0 else 1.0
 
 
 def both_ends(sequences: Sequences, window: int) -> Sequences:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from ml.calibration.probability import sigmoid
 from ml.models.config import Architecture
 from ml.models.infer import infer_logits
 from ml.training.batches import PackedBatches
@@ -47,6 +48,24 @@ def test_a_network_that_takes_labels_for_wrong_sees_more_in_the_same_ones(unbrok
     trusting.set_weights(unbroken[1])
     assert max(curves.validation_loss) < -np.log(0.45)
     assert infer_logits(model, DATA.steps).std() > infer_logits(trusting, DATA.steps).std()
+
+
+def test_weighing_rare_users_up_changes_what_is_learned_but_not_how_much_is_expected():
+    """Every fourth step is anomalous and nothing tells which: whatever they weigh, that is what is said of all."""
+    rare = replace(DATA, targets=np.where(np.arange(len(DATA.targets)) % 4 == 0, 1.0, 0.0).astype(np.float32))
+    fitted = {}
+    for balance in (0.0, 1.0):
+        fitted[balance] = small_model(layers=1, dropout=0.2)
+        config = replace(CONFIG, balance=balance, epochs=16, learning_rate=0.03)
+        fit_model(fitted[balance], rare, rare, featurizer=featurizer_of(WINDOW), config=config, seed=5)
+    plain, weighed = (sigmoid(infer_logits(model, rare.steps)) for model in fitted.values())
+    assert np.abs(weighed - plain).max() > 0.02
+    assert weighed.mean() == pytest.approx(plain.mean(), abs=0.03) == pytest.approx(0.25, abs=0.05)
+
+
+def test_where_nobody_is_anomalous_everybody_weighs_alike():
+    assert replace(DATA, targets=np.zeros_like(DATA.targets)).imbalance == 1
+    assert replace(DATA, targets=np.ones_like(DATA.targets)).imbalance == 1
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def try_one(study: Study) -> dict[str, object]:
 @ARCHITECTURES
 def test_every_default_lies_within_its_space(architecture: Architecture):
     space, default = SPACES[architecture], DEFAULTS[architecture]
-    assert {*SHAPE, "dropout", "learning_rate", "weight_decay", "users_per_step"} == set(space)
+    assert {*SHAPE, "dropout", "learning_rate", "weight_decay", "users_per_step", "balance"} == set(space)
     assert set(space) <= {field.name for field in fields(TrainingConfig)}
     for name, values in space.items():
         assert values._contains(values.to_internal_repr(getattr(default, name))), name
