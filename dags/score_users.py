@@ -9,6 +9,7 @@ from it. The partition is swapped in one transaction: readers see the old flags 
 
 - `wait_for_events` timed out: `ingest_events` has not published the day; see its run.
 - `plan_shards` refused: no version carries the alias `champion`; run `train_model` and `promote_model` first.
+- `plan_shards` refused: the champion has no threshold; run `choose_threshold`.
 - `plan_shards` refused: the champion was registered by an earlier Trailguard; train again and promote.
 - `validate_scores` failed: the log lists the failed expectations; nothing was published. Where too many trails are
   unlike those of training, the events have changed, not the users: look at what came in.
@@ -24,6 +25,7 @@ from dags.schedules import DAILY, DEFAULTS, END, EPOCH, Stage
 
 START = "{{ data_interval_start.isoformat() }}"
 STOP = "{{ data_interval_end.isoformat() }}"
+THRESHOLD = "{{ ti.xcom_pull(task_ids='plan_shards', key='threshold_id') }}"
 
 
 @task.sensor(mode="reschedule", poke_interval=60, timeout=timedelta(hours=6).total_seconds())
@@ -34,10 +36,12 @@ def wait_for_events(start: str) -> bool:
 
 
 @task
-def plan_shards(start: str, end: str) -> list[dict]:
+def plan_shards(start: str, end: str, ti=None) -> list[dict]:
     from trailguard_stage import run_stage
 
-    return run_stage("plan-shards", start=start, end=end)["shards"]
+    plan = run_stage("plan-shards", start=start, end=end)
+    ti.xcom_push("threshold_id", plan["threshold_id"])  # only what a task returns can be mapped over
+    return plan["shards"]
 
 
 @task
@@ -55,17 +59,17 @@ def validate_scores(scores: list[dict], start: str, end: str) -> str:
 
 
 @task
-def decide_flags(version: str, start: str, end: str) -> str:
+def decide_flags(threshold_id: str, start: str, end: str) -> dict:
     from trailguard_stage import run_stage
 
-    return run_stage("decide-flags", start=start, end=end, version=version)["version"]
+    return run_stage("decide-flags", start=start, end=end, threshold_id=threshold_id)
 
 
 @task(outlets=[FLAGS])
-def publish_flags(version: str, start: str, end: str, dag_run_id: str) -> dict:
+def publish_flags(threshold_id: str, start: str, end: str, dag_run_id: str) -> dict:
     from trailguard_stage import run_stage
 
-    return run_stage("publish-flags", start=start, end=end, version=version, dag_run_id=dag_run_id)
+    return run_stage("publish-flags", start=start, end=end, threshold_id=threshold_id, dag_run_id=dag_run_id)
 
 
 @dag(
@@ -82,9 +86,11 @@ def score_users():
     shards = plan_shards(START, STOP)
     wait_for_events(START) >> shards
     scores = score_shard.expand(shard=shards)
-    validated = validate_scores(scores, START, STOP)
-    decided = decide_flags(validated, START, STOP)
-    publish_flags(decided, START, STOP, "{{ run_id }}")
+    (
+        validate_scores(scores, START, STOP)
+        >> decide_flags(THRESHOLD, START, STOP)
+        >> publish_flags(THRESHOLD, START, STOP, "{{ run_id }}")
+    )
 
 
 score_users()

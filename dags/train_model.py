@@ -10,8 +10,8 @@ with the alias `challenger`, whose description links to the reports. Emits the a
 - `take_snapshot` refused: too few matured users, or one class only; the message says how many there are.
 - `validate_sequences` failed: the snapshot breaks its expectations (a leak, an empty slice); the log lists them.
 - `fit_model` refused: `architecture: winner` and no comparison as of that day; trigger it again with `compare`.
-- `choose_threshold` refused: no threshold reaches the precision floor within the alert budget; more labels, a lower
-  floor or a larger budget are needed (`TRAILGUARD_PRECISION_FLOOR`, `TRAILGUARD_ALERT_BUDGET`).
+- `choose_threshold` found none: the run succeeds, its answer says how far off the nearest is and how many labels would
+  prove it, and `promote_model` refuses the version until the DAG `choose_threshold` has found one.
 - Anything else is retried; `pretrain_encoder` and `fit_model` go on from their newest epoch, `tune_model` from
   its newest trial. The same `as_of` and seed
   give the same metrics.
@@ -45,6 +45,7 @@ TUNING = "{{ params.tuning }}"
 BACKBONE = "{{ (ti.xcom_pull(task_ids='pretrain_encoder') or {}).get('folder', '') }}"
 MINUTES = "{{ params.tune_minutes }}"
 DOUBT = "{{ (ti.xcom_pull(task_ids='doubt_labels') or {}).get('folder', '') }}"
+REGISTERED = "{{ ti.xcom_pull(task_ids='register_challenger')['version'] }}"
 TUNED = "{{ (ti.xcom_pull(task_ids='tune_model') or {}).get('file') or params.tuned or '' }}"
 
 
@@ -110,24 +111,24 @@ def calibrate_scores(as_of: str) -> dict:
 
 
 @task
-def choose_threshold(as_of: str) -> dict:
-    from trailguard_stage import run_stage
-
-    return run_stage("choose-threshold", as_of=as_of)
-
-
-@task
 def evaluate_model(as_of: str, seed: str) -> dict:
     from trailguard_stage import run_stage
 
     return run_stage("evaluate-model", as_of=as_of, seed=seed)
 
 
-@task(outlets=[CHALLENGER])
+@task
 def register_challenger(as_of: str, dag_run_id: str) -> dict:
     from trailguard_stage import run_stage
 
     return run_stage("register-challenger", as_of=as_of, dag_run_id=dag_run_id)
+
+
+@task(outlets=[CHALLENGER])
+def choose_threshold(as_of: str, version: str, dag_run_id: str) -> dict:
+    from trailguard_stage import run_stage
+
+    return run_stage("choose-threshold", as_of=as_of, version=version, dag_run_id=dag_run_id)
 
 
 @dag(
@@ -171,9 +172,9 @@ def train_model():
         >> tune_model(AS_OF, SEED, MINUTES, model, "{{ run_id }}")
         >> fit_model(AS_OF, SEED, model, TUNED, DOUBT)
         >> calibrate_scores(AS_OF)
-        >> choose_threshold(AS_OF)
         >> evaluate_model(AS_OF, SEED)
         >> register_challenger(AS_OF, "{{ run_id }}")
+        >> choose_threshold(AS_OF, REGISTERED, "{{ run_id }}")
     )
 
 

@@ -30,8 +30,9 @@ class Settings(BaseSettings):
     model_name: str = "trailguard"
     window: int = Field(64, ge=8)  # newest events of a user that the model sees
     precision_floor: float = Field(0.9, gt=0, lt=1)  # of flags, at `confidence`
-    confidence: float = Field(0.95, gt=0.5, lt=1)
+    fpr_ceiling: float = Field(0.05, gt=0, le=1)  # largest share of good users that may be flagged, at `confidence`
     alert_budget: float = Field(0.2, gt=0, le=1)  # largest share of an interval's scored users that may be flagged
+    confidence: float = Field(0.95, gt=0.5, lt=1)
     flag_expiry_days: int = Field(30, ge=1)
     users_per_shard: int = Field(250_000, ge=1)
     quarantine_limit: float = Field(0.05, ge=0, le=1)  # largest share of a batch's rows that may be quarantined
@@ -39,12 +40,20 @@ class Settings(BaseSettings):
     lake: Path = Field(default_factory=lambda known: known["home"] / "lake")
     data_docs: Path = Field(default_factory=lambda known: known["home"] / "data_docs")
 
+    def changed(self, values: dict[str, str]) -> "Settings":
+        """The same with other values for some. Raises SettingsInvalid."""
+        return _checked(**self.model_dump() | values)
+
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
     """The process's settings. Raises SettingsInvalid, naming each variable that is wrong."""
+    return _checked()
+
+
+def _checked(**values: object) -> Settings:
     try:
-        return Settings()
+        return Settings(**values)
     except ValidationError as error:
         wrong = {f"TRAILGUARD_{'_'.join(map(str, item['loc'])).upper()}": item["msg"] for item in error.errors()}
         raise SettingsInvalid(**wrong) from None

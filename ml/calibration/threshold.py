@@ -1,125 +1,63 @@
-"""Threshold selection: the lowest score at which flags are precise enough, with a guarantee, within the budget.
+"""Threshold selection: the lowest score at which flags keep what the policy promises, with a guarantee.
 
-Learn then Test (A. Angelopoulos, S. Bates, E. Candès, M. Jordan, L. Lei, 2021): each candidate is a hypothesis "flags
-at this threshold are less precise than the floor", tested exactly on labelled users that neither the model nor the
-candidates were chosen on; Bonferroni's correction makes the probability that any false one is accepted at most
-1 - confidence. The candidates come from the calibration slice, so the test is honest on the threshold slice.
+Learn then Test (A. Angelopoulos, S. Bates, E. Candès, M. Jordan, L. Lei, 2021) by a fixed sequence whose start is
+learned (B. Laufer-Goldman, A. Fisch, R. Barzilay, T. Jaakkola, "Efficiently Controlling Multiple Risks with Pareto
+Testing", 2023). Each candidate is a hypothesis "at this threshold some promise is broken", tested exactly. Earlier
+users say which candidate will be easiest to prove; on later users that one is tested first and then, as long as the
+test succeeds, the next lower one. The first failure ends it, so the probability that any accepted threshold breaks a
+promise is at most 1 - confidence, however many are tried.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import beta, binom
 
-from ml.errors import TrailguardError
+from ml.calibration.candidate import Candidate, Labelled
+from ml.calibration.policy import Policy
+from ml.calibration.shortfall import Shortfall
 
-CANDIDATES = 12
+CANDIDATES = 40
+FEWEST_FLAGGED = 1 / 40  # of the budget, by the highest candidate
+METHOD = "learn then test: exact binomial, fixed sequence downwards from the candidate that earlier users prove best"
 
 
-class ThresholdUnreachable(TrailguardError):
-    """No threshold reaches the required precision at the required confidence within the alert budget.
+@dataclass(frozen=True)
+class Choice:
+    """What the later users said of the candidates.
 
-    The champion's flags stay. More labels, a lower precision floor or a better model are needed.
+    accepted: lower and lower, all of which keep the policy. refused: the one that ended the sequence; None where all
+    candidates were accepted.
     """
 
-
-@dataclass(frozen=True)
-class Policy:
-    """What a threshold must promise.
-
-    precision_floor: least share of flagged users that are anomalous. confidence: probability that the promise holds.
-    alert_budget: largest share of scored users that may be flagged.
-    """
-
-    precision_floor: float
-    confidence: float
-    alert_budget: float
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A threshold tried on labelled users. lower_bound: of the precision, one-sided, corrected for all candidates."""
-
-    value: float
-    flagged: int
-    anomalous: int
-    flagged_share: float
-    precision: float
-    lower_bound: float
-    p_value: float
-
-
-@dataclass(frozen=True)
-class ThresholdChoice:
-    """The chosen candidate and all that were tried."""
-
-    chosen: Candidate
-    tried: tuple[Candidate, ...]
     policy: Policy
-    users: int
-    anomalous: int
+    accepted: tuple[Candidate, ...]
+    refused: Candidate | None
 
-    def record(self, as_of: str) -> dict[str, object]:
-        """threshold.json of a bundle."""
-        facts = {
-            "slice": "threshold",
-            "users": self.users,
-            "anomalous": self.anomalous,
-            "chosen": asdict(self.chosen),
-            "policy": asdict(self.policy),
-            "candidates": len(self.tried),
-        }
-        return {
-            "value": self.chosen.value,
-            "method": "learn-then-test, exact binomial, Bonferroni",
-            "guarantee": f"precision >= {self.policy.precision_floor}",
-            "confidence": self.policy.confidence,
-            "calibration_data": facts,
-            "valid_from": as_of,
-        }
+    @property
+    def chosen(self) -> Candidate | None:
+        """The lowest that was accepted; None where no threshold keeps the policy."""
+        return self.accepted[-1] if self.accepted else None
+
+    @property
+    def shortfall(self) -> Shortfall | None:
+        """How far the most promising candidate is off, where none was accepted."""
+        return None if self.accepted else Shortfall.of(self.refused, self.policy)
+
+
+def choose_threshold(earlier: Labelled, later: Labelled, policy: Policy) -> Choice:
+    """The earlier users, of whom there must be some, propose candidates and where to begin; the later ones decide."""
+    candidates = propose_candidates(earlier.scores, policy.alert_budget)
+    proven = [Candidate.count(value, earlier).p_value(policy) for value in candidates]
+    accepted: list[Candidate] = []
+    for value in candidates[int(np.argmin(proven)) :]:
+        candidate = Candidate.count(value, later)
+        if candidate.p_value(policy) > policy.risk:
+            return Choice(policy, tuple(accepted), candidate)
+        accepted.append(candidate)
+    return Choice(policy, tuple(accepted), None)
 
 
 def propose_candidates(scores: np.ndarray, alert_budget: float) -> np.ndarray:
-    """float64 (at most CANDIDATES,), ascending: the scores of the calibration slice that would flag the whole budget,
-    and ever smaller parts of it."""
-    shares = alert_budget * np.geomspace(1.0, 1 / 20, CANDIDATES)
-    return np.unique(np.quantile(scores, 1 - shares))
-
-
-def choose_threshold(scores: np.ndarray, labels: np.ndarray, candidates: np.ndarray, policy: Policy) -> ThresholdChoice:
-    """The lowest candidate that keeps the policy on the threshold slice.
-
-    scores: calibrated, float64 (users,). labels: 0 or 1, (users,). candidates: from `propose_candidates`.
-    Raises ThresholdUnreachable.
-    """
-    risk = (1 - policy.confidence) / len(candidates)
-    tried = tuple(_test(value, scores, labels, policy.precision_floor, risk) for value in sorted(candidates))
-    kept = [one for one in tried if one.p_value <= risk and one.flagged_share <= policy.alert_budget]
-    if not kept:
-        best = max(tried, key=lambda one: one.lower_bound)
-        raise ThresholdUnreachable(
-            required=policy.precision_floor,
-            confidence=policy.confidence,
-            alert_budget=policy.alert_budget,
-            best_lower_bound=round(best.lower_bound, 3),
-            best_precision=round(best.precision, 3),
-            flagged_there=best.flagged,
-            users=len(labels),
-            anomalous=int(labels.sum()),
-        )
-    return ThresholdChoice(kept[0], tried, policy, len(labels), int(labels.sum()))
-
-
-def _test(value: float, scores: np.ndarray, labels: np.ndarray, floor: float, risk: float) -> Candidate:
-    """Exact one-sided binomial test and its Clopper-Pearson bound."""
-    flagged = scores >= value
-    count, hits = int(flagged.sum()), int(labels[flagged].sum())
-    return Candidate(
-        value=float(value),
-        flagged=count,
-        anomalous=hits,
-        flagged_share=count / len(scores),
-        precision=hits / count if count else 0.0,
-        lower_bound=float(beta.ppf(risk, hits, count - hits + 1)) if hits else 0.0,
-        p_value=float(binom.sf(hits - 1, count, floor)) if count else 1.0,
-    )
+    """float64 (at most CANDIDATES,), falling: scores that would flag ever larger parts of the budget, at last all."""
+    shares = alert_budget * np.geomspace(FEWEST_FLAGGED, 1.0, CANDIDATES)
+    return np.unique(np.quantile(scores, 1 - shares))[::-1]

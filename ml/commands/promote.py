@@ -16,12 +16,16 @@ def check_gate() -> dict:
     """Measure challenger and champion on the challenger's frozen test slice; refuse a challenger that does harm."""
     from ml.evaluation.gates import check_gates, describe_gates, require_open
     from ml.evaluation.rivals import compare_rivals
+    from ml.evaluation.threshold_gate import describe_threshold, require_threshold, threshold_result
+    from ml.flags.thresholds import ThresholdStore
     from ml.registry.model_registry import CHALLENGER, CHAMPION, ModelRegistry
     from ml.training.snapshot import Snapshot
 
     chosen = settings()
     registry = ModelRegistry(chosen.mlflow_tracking_uri, chosen.model_name)
     version, champion = registry.version_of(CHALLENGER), registry.find_version(CHAMPION)
+    threshold = ThresholdStore(chosen.database_url).newest(chosen.model_name, version)
+    require_threshold(threshold)
     bundles = {name: registry.fetch(v, chosen.lake / "models") for name, v in _rivals(version, champion).items()}
     as_of = parse_time(registry.tags(version)["as_of"])
     snapshot = Snapshot.load(chosen.lake / "training" / f"as_of={as_of.date().isoformat()}")
@@ -29,11 +33,12 @@ def check_gate() -> dict:
     test = snapshot.slice("test")
     results = check_gates(compare_rivals(bundles, test))
     require_open(results)
+    measured = describe_gates(results, version=version, champion=champion, users=len(test))
     return {
         "version": version,
         "champion": champion,
-        "results": [result.to_dict() for result in results],
-        "report": describe_gates(results, version=version, champion=champion, users=len(test)),
+        "results": [*(result.to_dict() for result in results), threshold_result(threshold)],
+        "report": f"{measured}\n\n{describe_threshold(threshold)}",
     }
 
 

@@ -14,6 +14,7 @@ from ml.settings import settings
 if TYPE_CHECKING:
     from ml.scoring.score_lake import ScoreLake
 
+ThresholdId = Annotated[str, typer.Option(help="Of the threshold that decides, and by it of the version that scored.")]
 app = new_app()
 
 
@@ -28,7 +29,8 @@ class SparkAbsent(TrailguardError):
 
 @stage(app)
 def plan_shards(start: Start, end: End) -> dict:
-    """Find the champion, fetch it, and cut the interval's users into shards."""
+    """Find the champion and its threshold, fetch it, and cut the interval's users into shards."""
+    from ml.flags.thresholds import ThresholdStore
     from ml.registry.model_registry import CHAMPION, ModelRegistry
     from ml.scoring.evidence import EvidenceRule
     from ml.scoring.score_lake import Plan
@@ -38,11 +40,13 @@ def plan_shards(start: Start, end: End) -> dict:
     registry = ModelRegistry(chosen.mlflow_tracking_uri, chosen.model_name)
     version = registry.version_of(CHAMPION)
     EvidenceRule.load(registry.fetch(version, chosen.lake / "models"))  # what cannot score is refused here, once
+    threshold = ThresholdStore(chosen.database_url).acting(chosen.model_name, version, interval.end)
     users = count_users(chosen.lake / "events", interval)
     plan = Plan(chosen.model_name, version, users, count_shards(users, chosen.users_per_shard))
     _scores().write_plan(interval, plan)
     common = {"start": start, "end": end, "version": version, "of": plan.of}
-    return {"users": users, "shards": [{"shard": shard, **common} for shard in range(plan.of)]}
+    shards = [{"shard": shard, **common} for shard in range(plan.of)]
+    return {"users": users, "version": version, "threshold_id": threshold.threshold_id, "shards": shards}
 
 
 @stage(app)
@@ -91,17 +95,19 @@ def score_shards(start: Start, end: End, version: Version) -> dict:
 
 
 @stage(app)
-def decide_flags(start: Start, end: End, version: Version) -> dict:
+def decide_flags(start: Start, end: End, threshold_id: ThresholdId) -> dict:
     """Choose the users to flag and measure the reasons for each."""
     from ml.explanation.explain import explain_users, read_reference
     from ml.flags.decide import decide_flags as decide
     from ml.flags.decide import flag_rows
-    from ml.flags.operating_point import read_threshold
+    from ml.flags.thresholds import ThresholdStore
     from ml.scoring.scorer import Scorer
     from ml.sequences.build import Selection, stream_sequences
 
-    chosen, interval, bundle = settings(), Interval.parse(start, end), _bundle(version)
-    threshold = read_threshold(bundle, chosen.model_name, version)
+    chosen, interval = settings(), Interval.parse(start, end)
+    threshold = ThresholdStore(chosen.database_url).find(threshold_id)
+    version = threshold.model_version
+    bundle = _bundle(version)
     scores = _scores().read(interval, version)
     flagged = decide(scores, threshold=threshold.value, alert_budget=chosen.alert_budget)
     scorer, reference = Scorer.load(bundle), read_reference(bundle)
@@ -114,21 +120,21 @@ def decide_flags(start: Start, end: End, version: Version) -> dict:
 
 
 @stage(app)
-def publish_flags(start: Start, end: End, version: Version, dag_run_id: DagRunId = "") -> dict:
+def publish_flags(start: Start, end: End, threshold_id: ThresholdId, dag_run_id: DagRunId = "") -> dict:
     """Swap the interval's flags in, and clear what no longer holds."""
     from dataclasses import asdict
     from datetime import timedelta
 
     from ml.contracts.flags import FLAG_SCHEMA
     from ml.flags.decide import sign_flags
-    from ml.flags.operating_point import read_threshold
     from ml.flags.scored import describe_run, scored_below
     from ml.flags.store import FlagStore
+    from ml.flags.thresholds import ThresholdStore
 
     chosen, interval, lake = settings(), Interval.parse(start, end), _scores()
-    threshold = read_threshold(_bundle(version), chosen.model_name, version)
+    threshold = ThresholdStore(chosen.database_url).find(threshold_id)
+    version = threshold.model_version
     store = FlagStore(chosen.database_url, timedelta(days=chosen.flag_expiry_days))
-    store.record_threshold(threshold)
     run = describe_run(lake, interval, threshold, dag_run_id or None)
     flags = sign_flags(lake.read_flags(interval, version, FLAG_SCHEMA), dag_run_id or None)
     return {"version": version, **asdict(store.publish(run, flags, scored_below(lake)))}

@@ -128,25 +128,6 @@ def calibrate_scores(as_of: AsOf) -> dict:
 
 
 @stage(app)
-def choose_threshold(as_of: AsOf) -> dict:
-    """Choose the lowest threshold that keeps the precision floor within the alert budget, on the threshold slice."""
-    from ml.calibration.probability import ProbabilityCalibration
-    from ml.calibration.threshold import Policy, propose_candidates
-    from ml.calibration.threshold import choose_threshold as choose
-    from ml.evaluation.heldout import peaks, read_heldout
-
-    chosen, heldout = settings(), read_heldout(training_folder(as_of))
-    probability = ProbabilityCalibration.load(_bundle(as_of) / "calibration.json").probability
-    earlier, later = peaks(heldout, "calibration"), peaks(heldout, "threshold")
-    policy = Policy(chosen.precision_floor, chosen.confidence, chosen.alert_budget)
-    candidates = propose_candidates(probability(earlier.logits), policy.alert_budget)
-    choice = choose(probability(later.logits), later.targets, candidates, policy)
-    record = choice.record(parse_time(as_of).isoformat())
-    write_json(_bundle(as_of) / "threshold.json", record)
-    return {"value": choice.chosen.value, "guarantee": record["guarantee"], "lower_bound": choice.chosen.lower_bound}
-
-
-@stage(app)
 def evaluate_model(as_of: AsOf, seed: Seed = 0) -> dict:
     """Judge the model and the baseline on the test slice, and draw the report; say whom the model would not score."""
     from ml.evaluation.evaluate import evaluate

@@ -50,17 +50,20 @@ NO_REASONS = "[]"
 
 @dataclass(frozen=True)
 class Threshold:
-    """An operating point of one model version; the same id always means the same threshold."""
+    """What was chosen as an operating point of one model version; the same id always means the same threshold."""
 
     threshold_id: str
     model_name: str
     model_version: str
-    value: float  # calibrated score, in [0, 1]
+    label_as_of: datetime  # labels observed before it trained the model version
+    value: float | None  # calibrated score, in [0, 1]; None where none keeps the policy
+    shortfall: str | None  # why there is none
     method: str  # how it was chosen
     guarantee: str  # what is promised, for example "precision >= 0.9"
     confidence: float | None  # probability with which the guarantee holds
     calibration_data: dict[str, object]  # which users it was chosen on
-    valid_from: datetime  # the as_of of the training that chose it
+    valid_from: datetime  # labels observed before it decided; it is for intervals that end at or after it
+    dag_run_id: str | None = None
 
 
 @dataclass(frozen=True)

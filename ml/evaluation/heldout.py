@@ -1,4 +1,4 @@
-"""What a trained model said of users it never saw: one file that calibration, threshold and evaluation read, so that
+"""What a trained model said of users it never saw: one file that calibration and evidence read, so that
 none of them needs the network again."""
 
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ml.errors import InputAbsent
-from ml.evaluation.views import DAY
 
 HELDOUT_SCHEMA = pa.schema(
     [
@@ -51,15 +50,3 @@ def judged(heldout: pa.Table, slice_name: str, view: str) -> Judged:
     rows = heldout.filter(pc.and_(pc.equal(heldout["slice"], slice_name), pc.equal(heldout["view"], view)))
     columns = (rows[name].to_numpy() for name in ("user_id", "target", "logit", "baseline", "events"))
     return Judged(*columns)
-
-
-def peaks(heldout: pa.Table, slice_name: str) -> Judged:
-    """One row for each user: the day's end at which their logit was highest.
-
-    A threshold flags a user exactly when their peak reaches it, so this is what its precision is counted on: users are
-    independent draws, the days of one user are not.
-    """
-    days = judged(heldout, slice_name, DAY)
-    order = np.lexsort((-days.logits, days.user_ids))
-    first = order[np.unique(days.user_ids[order], return_index=True)[1]]
-    return Judged(*(values[first] for values in vars(days).values()))

@@ -22,21 +22,21 @@ def plot_report(
     scores: dict[str, np.ndarray],
     probability: np.ndarray,
     targets: np.ndarray,
-    threshold: float,
     curves: dict,
 ) -> None:
     """Writes roc.png, precision_recall.png, reliability.png and training.png.
 
-    scores: model -> (users,). probability: our calibrated scores. threshold: the operating point on them.
+    scores: model -> (users,). probability: our calibrated scores.
     curves: loss and validation_loss, one entry for each epoch.
     """
-    _save(folder / "roc.png", _roc, scores, targets)
-    _save(folder / "precision_recall.png", _precision_recall, scores, targets, probability, threshold)
-    _save(folder / "reliability.png", _reliability, probability, targets)
-    _save(folder / "training.png", _training, curves)
+    save_plot(folder / "roc.png", _roc, scores, targets)
+    save_plot(folder / "precision_recall.png", _precision_recall, scores, targets)
+    save_plot(folder / "reliability.png", _reliability, probability, targets)
+    save_plot(folder / "training.png", _training, curves)
 
 
-def _save(path: Path, draw: Callable[..., None], *facts: object) -> None:
+def save_plot(path: Path, draw: Callable[..., None], *facts: object) -> None:
+    """draw: onto axes, of the facts."""
     figure, axes = plt.subplots(figsize=(5, 4), dpi=120)
     draw(axes, *facts)
     axes.spines[["top", "right"]].set_visible(False)
@@ -54,16 +54,10 @@ def _roc(axes: Axes, scores: dict[str, np.ndarray], targets: np.ndarray) -> None
     axes.legend(frameon=False)
 
 
-def _precision_recall(
-    axes: Axes, scores: dict[str, np.ndarray], targets: np.ndarray, probability: np.ndarray, threshold: float
-) -> None:
+def _precision_recall(axes: Axes, scores: dict[str, np.ndarray], targets: np.ndarray) -> None:
     for (model, given), ink in zip(scores.items(), INK, strict=True):
         precision, recall, _ = precision_recall_curve(targets, given)
         axes.plot(recall, precision, color=ink, label=model)
-    flagged = probability >= threshold
-    if flagged.any():
-        point = targets[flagged].sum() / targets.sum(), targets[flagged].mean()
-        axes.plot(*point, "o", color=INK[0], label=f"threshold {threshold:.3f}")
     axes.set(xlabel="recall", ylabel="precision", ylim=(0, 1.02), title="Precision and recall, test slice")
     axes.legend(frameon=False)
 

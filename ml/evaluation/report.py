@@ -26,6 +26,5 @@ def write_report(bundle: Path, report: Path, sequences: Sequences) -> None:
         scores=scores,
         probability=probability,
         targets=targets,
-        threshold=json.loads((bundle / "threshold.json").read_text())["value"],
         curves=json.loads((bundle / "curves.json").read_text()),
     )

@@ -31,7 +31,7 @@ def flag_rows(decided: pa.Table, reasons: dict[str, str], threshold: Threshold) 
         "state": State.ACTIVE.value,
         "threshold": threshold.value,
         "threshold_id": threshold.threshold_id,
-        "label_as_of": threshold.valid_from,
+        "label_as_of": threshold.label_as_of,
         "dag_run_id": None,
     }
     own = {name: decided[name] for name in FLAG_SCHEMA.names if name in decided.column_names}

@@ -25,7 +25,7 @@ def describe_run(lake: ScoreLake, interval: Interval, threshold: Threshold, dag_
         model_version=threshold.model_version,
         threshold_id=threshold.threshold_id,
         threshold=threshold.value,
-        label_as_of=threshold.valid_from,
+        label_as_of=threshold.label_as_of,
         users_scored=_count(rows, Evidence.SUFFICIENT),
         users_too_short=_count(rows, Evidence.TOO_SHORT),
         users_too_unlike=_count(rows, Evidence.TOO_UNLIKE),

@@ -2,36 +2,27 @@
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import psycopg2
 import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg2 import errors
 from psycopg2.extensions import cursor
 
-from ml.contracts.flags import EVENT_FLAG_SCHEMA, FLAG_SCHEMA, ScoringRun, State, Threshold
+from ml.contracts.flags import EVENT_FLAG_SCHEMA, FLAG_SCHEMA, ScoringRun, State
 from ml.errors import ExitCode, TrailguardError
 from ml.flags.check import check_flags
 from ml.flags.clearing import Published, ScoredBelow, clear_interval, clear_later, read_standing
+from ml.flags.refused import refusals
 from ml.flags.staging import open_staging
-from ml.postgres import insert_row, replace_row, transaction
+from ml.postgres import replace_row, transaction
 
 READERS_WAIT = "15ms"  # longest time for which a swap that waits for one table makes new readers wait
 PAUSES = [min(0.05 * 2**attempt, 2.0) for attempt in range(66)]  # seconds between attempts, two minutes in all
 # Puts all that was written so far on disk: the commit, during which readers wait, then has little left to write.
 FLUSH = "SELECT pg_logical_emit_message(false, 'trailguard', 'staged', true)"
 STUCK = "10min"  # a publisher that is silent for so long inside its transaction loses it, and its lock
-
-
-class FlagsRefused(TrailguardError):
-    """PostgreSQL refused the flags, and nothing of them was published.
-
-    A constraint's name says which fact the flags contradict.
-    """
 
 
 class ReadersInTheWay(TrailguardError):
@@ -41,13 +32,6 @@ class ReadersInTheWay(TrailguardError):
     """
 
     exit_code = ExitCode.ABSENT  # what is absent is a free moment: the stage is tried again later
-
-
-class ThresholdChanged(TrailguardError):
-    """A threshold is on record already, with other facts.
-
-    Thresholds never change: give the new one an id of its own.
-    """
 
 
 @dataclass(frozen=True)
@@ -75,16 +59,6 @@ class FlagStore:
         self.url = url
         self.expiry = expiry
 
-    def record_threshold(self, threshold: Threshold) -> None:
-        """Records a threshold, before the first run that uses it; again is harmless. Raises ThresholdChanged."""
-        facts = asdict(threshold) | {"calibration_data": json.dumps(threshold.calibration_data)}
-        same = " AND ".join(f"{name} IS NOT DISTINCT FROM %({name})s" for name in facts)
-        with _refusals(), transaction(self.url) as rows:
-            insert_row(rows, "threshold", facts, "ON CONFLICT DO NOTHING")
-            rows.execute(f"SELECT FROM threshold WHERE {same}", facts)
-            if not rows.rowcount:
-                raise ThresholdChanged(threshold_id=threshold.threshold_id)
-
     def publish(
         self, run: ScoringRun, flags: pa.Table, scored_below: ScoredBelow, event_flags: pa.Table | None = None
     ) -> Publication:
@@ -103,7 +77,7 @@ class FlagStore:
         counts = {state: _count(flags, state) for state in (State.ACTIVE, State.SHADOW)}
         now = Published(run, run.interval.end + self.expiry)
         started = time.perf_counter()
-        with _refusals(), transaction(self.url) as rows, open_staging(self.url, rows, now, tables) as staging:
+        with refusals(), transaction(self.url) as rows, open_staging(self.url, rows, now, tables) as staging:
             rows.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{STUCK}'")
             staging.fill(tables)
             copied = time.perf_counter()
@@ -128,20 +102,6 @@ class FlagStore:
             clear_seconds=ready - turn,
             swap_seconds=done - ready,
         )
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    try:
-        yield
-    except (psycopg2.IntegrityError, psycopg2.DataError) as error:
-        found = error.diag
-        raise FlagsRefused(
-            table=found.table_name,
-            constraint=found.constraint_name,
-            said=found.message_primary,
-            row=found.message_detail,
-        ) from error
 
 
 def _count(flags: pa.Table, state: State) -> int:

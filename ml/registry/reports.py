@@ -6,7 +6,10 @@ from pathlib import Path
 import mlflow
 from mlflow.entities import RunInfo
 
-COMPARISON, REPORT = "comparison", "report"  # artifact paths
+from ml.contracts.flags import Threshold
+from ml.registry.model_registry import ModelRegistry
+
+COMPARISON, REPORT, THRESHOLDS = "comparison", "report", "thresholds"  # artifact paths
 PAGE, FACTS = "report.html", "report.json"  # of a comparison; its predictions name users and stay in the lake
 FIRST_LINES = 3
 
@@ -37,3 +40,14 @@ def describe_version(heading: str, run: RunInfo, tags: dict[str, str], compariso
         concluded = json.loads((comparison / FACTS).read_text())["conclusions"]
         parts.append("\n".join(f"- {line}" for line in concluded[:FIRST_LINES]))
     return "\n\n".join(parts)
+
+
+def log_threshold(registry: ModelRegistry, threshold: Threshold, report: Path) -> None:
+    """Puts the pictures beside the version's training, and the newest answer into its tags."""
+    version = threshold.model_version
+    path = f"{THRESHOLDS}/{threshold.threshold_id}"
+    registry.client.log_artifacts(registry.run_id(version), str(report), path)
+    told = "none" if threshold.value is None else f"{threshold.value:.4f}"
+    tags = {"threshold": told, "threshold_guarantee": threshold.guarantee, "threshold_report": path}
+    for name, value in tags.items():
+        registry.client.set_model_version_tag(registry.name, version, name, value)

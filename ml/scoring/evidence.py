@@ -41,10 +41,14 @@ class EvidenceRule:
     farthest: float
 
     def judge(self, steps: Steps) -> np.ndarray:
-        """str (users,): the Evidence that each whole trail is. A short trail that is unlike training is called unlike:
-        that is the rarer thing, and the one to look at."""
-        last = steps.offsets[1:] - 1
-        unlike, short = self.distances(inputs(steps, last)) > self.farthest, steps.lengths < self.fewest_events
+        """str (users,): the Evidence that each whole trail is."""
+        return self.judge_at(steps, steps.offsets[1:] - 1)
+
+    def judge_at(self, steps: Steps, rows: np.ndarray) -> np.ndarray:
+        """str (rows,): the Evidence that each trail is up to one of its steps. rows: int64, of the flat arrays. A short
+        trail that is unlike training is called unlike: that is the rarer thing, and the one to look at."""
+        begun = steps.offsets[np.searchsorted(steps.offsets, rows, side="right") - 1]
+        unlike, short = self.distances(inputs(steps, rows)) > self.farthest, rows - begun + 1 < self.fewest_events
         kinds = [Evidence.TOO_UNLIKE.value, Evidence.TOO_SHORT.value]
         return np.select([unlike, short], kinds, Evidence.SUFFICIENT.value)
 

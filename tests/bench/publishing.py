@@ -14,6 +14,7 @@ from infra.postgres.migrate import migrate
 from infra.postgres.roles import OWNER
 from ml.contracts.flags import FLAG_SCHEMA
 from ml.flags.store import FlagStore
+from ml.flags.thresholds import ThresholdStore
 from ml.postgres import transaction
 from tests.bench.flag_rows import every_second_below, many_flags
 from tests.bench.rows import Row, alone, compare, rate, seconds
@@ -70,7 +71,7 @@ class Shop:
         self.owner = server.dsn(OWNER, DATABASE)
         self.recommender = server.dsn("trailguard_recommender", DATABASE)
         self.store = FlagStore(server.dsn("trailguard_writer", DATABASE))
-        self.store.record_threshold(THRESHOLD)
+        ThresholdStore(self.store.url).record(THRESHOLD)
         for number in range(DAYS):  # the same users every day; the measured day clears every second
             run = run_of(day(number), count)
             self.store.publish(run, many_flags(run, count, count // 100), every_second_below)

@@ -23,10 +23,11 @@ GRAPHS = {
         "tune_model",
         "fit_model",
         "calibrate_scores",
-        "choose_threshold",
         "evaluate_model",
         "register_challenger",
+        "choose_threshold",
     ],
+    "choose_threshold": ["choose_threshold"],
     "promote_model": ["check_gate", "approve", "move_alias"],
     "score_users": [
         "wait_for_events",
@@ -40,7 +41,7 @@ GRAPHS = {
 OUTLETS = {
     "publish_events": "events",
     "publish_labels": "labels",
-    "register_challenger": "challenger",
+    "choose_threshold": "challenger",
     "move_alias": "champion",
     "publish_flags": "flags",
 }

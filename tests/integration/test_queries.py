@@ -12,6 +12,7 @@ import pytest
 
 from ml.contracts.labels import LABEL_SCHEMA
 from ml.flags.store import FlagStore
+from ml.flags.thresholds import ThresholdStore
 from ml.ingest.label_store import LabelStore
 from tests.flag_rows import THRESHOLD, Lake, day, event_flags_of, flags_of, run_of
 
@@ -24,7 +25,7 @@ BATCH = {("user-17", None), ("user-23", None), ("user-23", "review-7")}
 def shop(url_of: Callable[[str], str]) -> Callable[[str], str]:
     """user-17 and user-23 are flagged on the first day; user-42 was, and is cleared on the second."""
     store = FlagStore(url_of("trailguard_writer"))
-    store.record_threshold(THRESHOLD)
+    ThresholdStore(url_of("trailguard_writer")).record(THRESHOLD)
     lake = Lake({(day(1), "1"): {"user-42": 0.2}})
     first, second = run_of(day(0), 4), run_of(day(1), 4)
     events = event_flags_of(first, {("user-23", "review-7"): 0.8})

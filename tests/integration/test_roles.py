@@ -9,6 +9,7 @@ from psycopg2 import errors
 
 from infra.postgres.roles import OWNER
 from ml.flags.store import FlagStore
+from ml.flags.thresholds import ThresholdStore
 from tests.flag_rows import THRESHOLD, Lake, day, event_flags_of, flags_of, run_of
 
 RoleUrl = Callable[[str], str]
@@ -101,7 +102,7 @@ def flat(of_role: dict[str, list[str]]) -> list[tuple[str, str]]:
 def shop(url_of: RoleUrl) -> RoleUrl:
     """A database with one flagged user and one flagged event."""
     store = FlagStore(url_of("trailguard_writer"))
-    store.record_threshold(THRESHOLD)
+    ThresholdStore(url_of("trailguard_writer")).record(THRESHOLD)
     run = run_of(day(0), 2)
     events = event_flags_of(run, {("ann", "review-7"): 0.9})
     store.publish(run, flags_of(run, {"ann": 0.9, "bob": 0.8}), Lake().scored_below, events)

@@ -1,16 +1,9 @@
-"""Probabilities mean what they say and keep the ranking; a threshold keeps its promise or is refused."""
+"""Probabilities mean what they say and keep the ranking."""
 
 import numpy as np
 import pytest
 
-from ml.calibration.probability import NothingToCalibrate, ProbabilityCalibration, fit_probability
-from ml.calibration.threshold import Policy, ThresholdUnreachable, choose_threshold, propose_candidates
-
-POLICY = Policy(precision_floor=0.8, confidence=0.95, alert_budget=0.2)
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
+from ml.calibration.probability import NothingToCalibrate, ProbabilityCalibration, fit_probability, sigmoid
 
 
 def draw(users, seed, slope=1.0, level=0.0):
@@ -63,56 +56,3 @@ def test_a_saved_calibration_says_the_same(tmp_path):
     calibration = fit_probability(logits, labels)
     calibration.save(tmp_path / "calibration.json")
     assert ProbabilityCalibration.load(tmp_path / "calibration.json") == calibration
-
-
-def test_the_lowest_threshold_that_keeps_the_promise_is_chosen():
-    scores, labels = draw(4000, 5)
-    scores = sigmoid(scores)
-    choice = choose_threshold(scores, labels, propose_candidates(scores, POLICY.alert_budget), POLICY)
-    assert choice.chosen.lower_bound >= POLICY.precision_floor
-    assert choice.chosen.flagged_share <= POLICY.alert_budget
-    assert all(
-        one.value >= choice.chosen.value or one.lower_bound < 0.8 or one.flagged_share > 0.2 for one in choice.tried
-    )
-
-
-def test_an_unreachable_floor_says_how_far_off_it_is():
-    random = np.random.default_rng(6)
-    scores, labels = random.random(500), (random.random(500) < 0.3).astype(int)
-    with pytest.raises(ThresholdUnreachable, match=r"required=0\.8 .*best_precision=0\.\d+.*champion's flags stay"):
-        choose_threshold(scores, labels, propose_candidates(scores, 0.2), POLICY)
-
-
-def test_few_flags_prove_nothing_however_precise_they_are():
-    scores, labels = np.r_[np.full(5, 0.9), np.full(95, 0.1)], np.r_[np.ones(5, int), np.zeros(95, int)]
-    with pytest.raises(ThresholdUnreachable):
-        choose_threshold(scores, labels, np.array([0.5]), POLICY)
-
-
-def test_the_promise_is_broken_in_at_most_five_of_a_hundred_slices():
-    """True precision at every candidate is known here, so a broken promise can be counted."""
-    candidates = np.array([0.5, 0.6, 0.7, 0.75])
-    precise = {value: (value + 1) / 2 for value in candidates}  # of uniform, perfectly calibrated scores
-    broken = chosen = 0
-    for seed in range(300):
-        random = np.random.default_rng(seed)
-        scores = random.random(400)
-        labels = (random.random(400) < scores).astype(int)
-        try:
-            value = choose_threshold(scores, labels, candidates, Policy(0.8, 0.95, 0.6)).chosen.value
-        except ThresholdUnreachable:
-            continue
-        chosen += 1
-        broken += precise[value] < 0.8
-    assert chosen > 30
-    assert broken <= 15
-
-
-def test_a_saved_threshold_names_its_guarantee_and_what_it_rests_on():
-    scores, labels = draw(4000, 7)
-    scores = sigmoid(scores)
-    choice = choose_threshold(scores, labels, propose_candidates(scores, 0.2), POLICY)
-    record = choice.record("2014-03-01T00:00:00+00:00")
-    assert record["guarantee"] == "precision >= 0.8"
-    assert record["confidence"] == 0.95
-    assert record["calibration_data"]["users"] == 4000

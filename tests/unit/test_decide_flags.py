@@ -1,17 +1,19 @@
 """Flags are the highest scores that reach the threshold, as many as the budget allows."""
 
 import json
+from dataclasses import replace
 
 import pyarrow as pa
 
-from ml.contracts.flags import FLAG_SCHEMA, Threshold
+from ml.contracts.flags import FLAG_SCHEMA
 from ml.contracts.intervals import parse_time
 from ml.contracts.scores import Evidence
 from ml.flags.decide import decide_flags, flag_rows, sign_flags
-from ml.flags.operating_point import read_threshold
+from tests.flag_rows import FIRST_DAY
+from tests.flag_rows import THRESHOLD as SOME
 from tests.score_rows import score_rows
 
-THRESHOLD = Threshold("t1", "trailguard", "3", 0.5, "test", "precision >= 0.9", 0.95, {}, parse_time("2014-02-01"))
+THRESHOLD = replace(SOME, threshold_id="t1", valid_from=parse_time("2014-06-01"))
 
 
 def users(flags: pa.Table) -> list[str]:
@@ -46,21 +48,6 @@ def test_flag_rows_meet_the_contract_and_carry_their_reasons_and_their_dag_run()
     (flag,) = flags.to_pylist()
     assert flag["state"] == "active"
     assert flag["threshold_id"] == "t1"
+    assert flag["label_as_of"] == FIRST_DAY  # of the training, not of the threshold that came later
     assert json.loads(flag["reason_codes"]) == [{"code": "pace"}]
     assert flag["dag_run_id"] == "run-1"
-
-
-def test_the_same_threshold_has_the_same_id_and_another_one_another(tmp_path):
-    facts = {
-        "value": 0.5,
-        "method": "m",
-        "guarantee": "g",
-        "confidence": 0.95,
-        "calibration_data": {"users": 10},
-        "valid_from": "2014-03-01T00:00:00+00:00",
-    }
-    ids = []
-    for value in (0.5, 0.5, 0.6):
-        (tmp_path / "threshold.json").write_text(json.dumps(facts | {"value": value}))
-        ids.append(read_threshold(tmp_path, "trailguard", "3").threshold_id)
-    assert ids[0] == ids[1] != ids[2]

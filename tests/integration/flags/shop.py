@@ -8,6 +8,7 @@ import psycopg2
 
 from ml.flags.read import current_flags, table_digest
 from ml.flags.store import FlagStore, Publication
+from ml.flags.thresholds import ThresholdStore
 from tests.flag_rows import THRESHOLD, Lake, day, flags_of, run_of
 
 EXPIRY = timedelta(days=2)
@@ -43,7 +44,7 @@ class Shop:
         self.store = FlagStore(self.writer, expiry=EXPIRY)
         with closing(psycopg2.connect(self.url_of("trailguard_owner"))) as session, session, session.cursor() as rows:
             rows.execute(EMPTY)
-        self.store.record_threshold(THRESHOLD)
+        ThresholdStore(self.writer).record(THRESHOLD)
 
     def publish(self, number: int, scores: dict[str, float], version: str = "1", **more: object) -> Publication:
         interval = day(number)

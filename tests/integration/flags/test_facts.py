@@ -1,8 +1,8 @@
 import pytest
 
 from ml.flags.check import FlagsContradictRun, FlagsMalformed
-from ml.flags.store import FlagsRefused, ThresholdChanged
-from tests.flag_rows import REASONS, THRESHOLD, day, flags_of, run_of
+from ml.flags.refused import FlagsRefused
+from tests.flag_rows import REASONS, day, flags_of, run_of
 from tests.integration.flags.shop import FLAGGED, Shop
 
 
@@ -60,9 +60,3 @@ def test_flags_without_a_contract_column_are_refused(shop: Shop):
     run = run_of(day(0), 1)
     with pytest.raises(FlagsMalformed, match="missing=rank, reason_codes"):
         shop.store.publish(run, flags_of(run, {}).drop(["rank", "reason_codes"]), shop.lake.scored_below)
-
-
-def test_a_recorded_threshold_never_changes(shop: Shop):
-    shop.store.record_threshold(THRESHOLD)
-    with pytest.raises(ThresholdChanged, match="trailguard-1"):
-        shop.store.record_threshold(type(THRESHOLD)(**{**vars(THRESHOLD), "value": 0.6}))

@@ -9,7 +9,7 @@ import pytest
 from ml.contracts.flags import FLAG_SCHEMA
 from ml.flags import staging
 from ml.flags import store as store_module
-from ml.flags.store import FlagsRefused
+from ml.flags.refused import FlagsRefused
 from tests.flag_rows import day, event_flags_of, flags_of, run_of
 from tests.integration.flags.shop import BELOW, FLAGGED, Shop
 

@@ -1,23 +1,32 @@
-"""From a comparison on the lake to a registered winner that scores: the stages, one after another, on real parts."""
+"""From a comparison on the lake to a registered winner with a threshold that scores: the stages, one after another, on
+real parts."""
 
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from ml.commands import compare, score, train
+from ml.calibration.probability import ProbabilityCalibration
+from ml.commands import compare, promote, score, threshold, train
 from ml.comparison import derived
 from ml.comparison.protocol import Model
+from ml.contracts.flags import Threshold
+from ml.evaluation.heldout import judged, read_heldout
+from ml.evaluation.peaks import NobodyProves, Peaks
+from ml.evaluation.threshold_gate import PolicyNotKept
+from ml.evaluation.views import DAY as DAY_VIEW
+from ml.flags.thresholds import ThresholdStore
 from ml.ingest.label_store import LabelStore
 from ml.registry.model_registry import CHALLENGER, CHAMPION, ModelRegistry
-from ml.settings import settings
+from ml.scoring.evidence import EvidenceRule
+from ml.settings import SettingsInvalid, settings
 from ml.training.candidates import Choice
 from tests.integration.conftest import RoleUrl
 from tests.trails import START, staggered_labels, telling_events, write_lake
@@ -61,6 +70,7 @@ def registered(url_of: RoleUrl, tmp_path_factory: pytest.TempPathFactory) -> Ite
             "MLFLOW_TRACKING_URI": f"sqlite:///{home}/mlflow.db",
             "WINDOW": 8,
             "PRECISION_FLOOR": 0.1,
+            "FPR_CEILING": 1.0,
             "CONFIDENCE": 0.51,
             "ALERT_BUDGET": 1.0,
         }.items():
@@ -77,12 +87,13 @@ def run_stages() -> Registered:
     train.fit_model(as_of=AS_OF, architecture=Choice.WINNER)
     finish_training(AS_OF)
     registry = ModelRegistry(settings().mlflow_tracking_uri, settings().model_name)
-    return Registered(registry, registry.version_of(CHALLENGER), train.training_folder(AS_OF))
+    version = registry.version_of(CHALLENGER)
+    threshold.choose_threshold(as_of=AS_OF, version=version)
+    return Registered(registry, version, train.training_folder(AS_OF))
 
 
 def finish_training(as_of: str) -> None:
     train.calibrate_scores(as_of=as_of)
-    train.choose_threshold(as_of=as_of)
     train.evaluate_model(as_of=as_of)
     train.register_challenger(as_of=as_of, dag_run_id="by hand")
 
@@ -118,6 +129,80 @@ def test_where_nobody_wins_the_safe_choice_was_trained_with_its_own_parameters_a
     history = registered.registry.client.get_metric_history(run.info.run_id, "validation_loss")
     curves = json.loads((registered.training / "bundle" / "curves.json").read_text())
     assert [point.value for point in sorted(history, key=lambda point: point.step)] == curves["validation_loss"]
+
+
+def newest(registered: Registered) -> Threshold:
+    return ThresholdStore(settings().database_url).newest("trailguard", registered.version)
+
+
+def peaks_of(registered: Registered) -> Peaks:
+    return threshold._peaks(registered.registry, registered.version, AS_OF)
+
+
+def test_a_threshold_is_on_record_and_its_pictures_lie_beside_the_training(registered: Registered):
+    found, client = newest(registered), registered.registry.client
+    assert 0 < found.value < 1
+    assert found.guarantee == "precision >= 0.1, false positive rate <= 1, flagged share <= 1"
+    assert registered.registry.tags(registered.version)["threshold"] == f"{found.value:.4f}"
+    folder = registered.registry.tags(registered.version)["threshold_report"]
+    logged = {
+        Path(item.path).name for item in client.list_artifacts(registered.registry.run_id(registered.version), folder)
+    }
+    assert logged == {"roc.png", "precision_recall.png", "reliability.png", "cost.png"}
+
+
+def test_those_decide_whom_the_training_has_not_learned_from_by_their_highest_score_of_any_day(registered: Registered):
+    """What training itself said of the two slices that were held out for this is the same, day by day."""
+    held_out, heights = read_heldout(registered.training), {}
+    fewest = EvidenceRule.load(registered.training / "bundle").fewest_events
+    for name in ("calibration", "threshold"):
+        days = judged(held_out, name, DAY_VIEW)
+        for user, logit in zip(days.user_ids[days.events >= fewest], days.logits[days.events >= fewest], strict=True):
+            heights[user] = max(heights.get(user, -np.inf), float(logit))
+    calibration = ProbabilityCalibration.load(registered.training / "bundle" / "calibration.json")
+    expected = np.sort(calibration.probability(np.array(list(heights.values()), np.float32)))
+    found = peaks_of(registered)
+    assert len(expected) > 20
+    np.testing.assert_allclose(np.sort(found.scores), expected, atol=1e-6)
+    assert (np.diff(found.first_seen).astype(int) >= 0).all()
+
+
+def test_since_leaves_only_users_who_came_later(registered: Registered):
+    whole = peaks_of(registered)
+    moment = whole.first_seen[len(whole.scores) // 2].astype(datetime).replace(tzinfo=UTC)
+    later = whole.since(moment)
+    assert 0 < len(later.scores) < len(whole.scores)
+    assert sum(map(len, (half.scores for half in later.halves()))) == len(later.scores)
+    with pytest.raises(NobodyProves, match="users=0"):
+        whole.since(moment + timedelta(days=365)).halves()
+
+
+def test_another_budget_makes_a_new_threshold_of_the_same_version_for_intervals_from_then_on(registered: Registered):
+    first, later = newest(registered), str((START + timedelta(days=52)).date())
+    registered.registry.move_alias(CHAMPION, registered.version)
+    threshold.choose_threshold(as_of=later, alert_budget="0.6", confidence="0.6", dag_run_id="by hand")
+    second, thresholds = newest(registered), ThresholdStore(settings().database_url)
+    assert second.guarantee == "precision >= 0.1, false positive rate <= 1, flagged share <= 0.6"
+    assert (second.confidence, second.dag_run_id, second.label_as_of) == (0.6, "by hand", first.label_as_of)
+    assert second.value > first.value
+    moments = (second.valid_from - timedelta(days=1), second.valid_from)
+    found = [thresholds.acting("trailguard", registered.version, at).threshold_id for at in moments]
+    assert found == [first.threshold_id, second.threshold_id]
+
+
+def test_a_policy_that_none_keeps_is_answered_and_bars_the_version_until_one_is_found(registered: Registered):
+    later = str((START + timedelta(days=53)).date())
+    threshold.choose_threshold(as_of=later, version=registered.version, precision_floor="0.99", confidence="0.999")
+    assert newest(registered).value is None
+    with pytest.raises(PolicyNotKept, match=r"No threshold keeps precision >= 0\.99.*Nearest is"):
+        promote.check_gate()
+    threshold.choose_threshold(as_of=later, version=registered.version, precision_floor="0.2")
+    promote.check_gate()
+
+
+def test_a_policy_that_makes_no_sense_is_refused_by_its_name(registered: Registered):
+    with pytest.raises(SettingsInvalid, match=r"TRAILGUARD_ALERT_BUDGET=.*less than or equal to 1"):
+        threshold.choose_threshold(as_of=AS_OF, version=registered.version, alert_budget="20")
 
 
 def fetch_challenger(folder: Path) -> Path:
@@ -163,7 +248,8 @@ def test_the_winner_scores_a_day_and_gives_reasons(registered: Registered):
     registered.registry.move_alias(CHAMPION, registered.version)
     score.plan_shards(**DAY)
     score.score_shard(**DAY, version=registered.version)
-    score.decide_flags(**DAY, version=registered.version)
+    thresholds = ThresholdStore(settings().database_url)
+    score.decide_flags(**DAY, threshold_id=thresholds.newest("trailguard", registered.version).threshold_id)
     folder = settings().lake / "scores" / f"ds={DAY['start']}" / f"version={registered.version}"
     scores, flags = pq.read_table(folder / "shard-0-of-1.parquet"), pq.read_table(folder / "flags.parquet")
     assert scores.num_rows > flags.num_rows > 0

@@ -1,0 +1,54 @@
+"""What was chosen, as the table `threshold` keeps it."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from datetime import datetime
+
+from ml.calibration.candidate import Labelled
+from ml.calibration.threshold import METHOD, Choice
+from ml.contracts.flags import Threshold
+
+
+def record_choice(
+    choice: Choice,
+    earlier: Labelled,
+    later: Labelled,
+    *,
+    model: tuple[str, str],
+    label_as_of: datetime,
+    valid_from: datetime,
+    dag_run_id: str | None,
+) -> Threshold:
+    """earlier, later: who proposed and who decided. model: name and version.
+
+    The id follows from the content: the same choice of the same DAG run has the same id.
+    """
+    name, version = model
+    facts = {
+        "model_name": name,
+        "model_version": version,
+        "label_as_of": label_as_of,
+        "value": choice.chosen.value if choice.chosen else None,
+        "shortfall": str(choice.shortfall) if choice.shortfall else None,
+        "method": METHOD,
+        "guarantee": str(choice.policy),
+        "confidence": choice.policy.confidence,
+        "calibration_data": {
+            "policy": asdict(choice.policy),
+            "proposed_by": _count(earlier),
+            "decided_by": _count(later),
+            "accepted": len(choice.accepted),
+            "chosen": choice.chosen and choice.chosen.told(choice.policy),
+            "refused": choice.refused and choice.refused.told(choice.policy),
+            "users_needed": choice.shortfall and choice.shortfall.users_needed,
+        },
+        "valid_from": valid_from,
+        "dag_run_id": dag_run_id,
+    }
+    content = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    return Threshold(threshold_id=f"{name}-{version}-{content}", **facts)
+
+
+def _count(users: Labelled) -> dict[str, int]:
+    return {"users": len(users.labels), "anomalous": int(users.labels.sum())}
