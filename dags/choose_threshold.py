@@ -5,7 +5,7 @@
 
 For a changed precision floor, false positive ceiling or alert budget; for labels that have matured since; or, with
 `since`, for users of late alone, where behaviour has changed. Users whom the training has not learned from decide: the
-earlier half of them proposes, the later half proves. Intervals that end at or after `as_of` are scored with the
+earlier third of them proposes, the others prove. Intervals that end at or after `as_of` are scored with the
 threshold from then on; what is published stands until it is scored again.
 
 **When it fails** the threshold before it stands.

@@ -45,7 +45,7 @@ def choose_threshold(
     registry = ModelRegistry(chosen.mlflow_tracking_uri, chosen.model_name)
     version = version or registry.version_of(CHAMPION)
     peaks = _peaks(registry, version, as_of)
-    earlier, later = (peaks.since(parse_time(since)) if since else peaks).halves()
+    earlier, later = (peaks.since(parse_time(since)) if since else peaks).split()
     choice = choose(earlier, later, policy)
     threshold = record_choice(
         choice,

@@ -18,7 +18,18 @@ from tests.bench.page import figure, wanted, write_page
 from tests.bench.rows import Row
 
 RESULTS = Path(__file__).parents[2] / "bench" / "results.json"
-GROUPS = ("sequences", "inference", "threads", "publishing", "training", "evidence", "reviews", "growth", "airflow")
+GROUPS = (
+    "sequences",
+    "inference",
+    "threads",
+    "publishing",
+    "training",
+    "evidence",
+    "reviews",
+    "guarantee",
+    "growth",
+    "airflow",
+)
 
 
 def measure(

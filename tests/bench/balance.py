@@ -36,8 +36,9 @@ def main(
     protocol = load_protocol(PROTOCOL).model_copy(update={"unseen": []})
     for anomalous in share or SHARES:
         folder = out / f"share={anomalous}"
-        simulate(World(anomalous_share=anomalous), folder / "files")
-        history = read_history(find_dataset(str(folder / "files")), protocol, folder / "lake")
+        files = folder / "marketplace"
+        simulate(World(anomalous_share=anomalous), files)
+        history = read_history(find_dataset(str(files)), protocol, folder / "lake")
         judged = pa.concat_tables(_judge(history, protocol, seed) for seed in range(seeds))
         show(judged, protocol, folder / "balance.json", title=f"{anomalous:.0%} anomalous,")
 

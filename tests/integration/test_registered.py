@@ -172,9 +172,9 @@ def test_since_leaves_only_users_who_came_later(registered: Registered):
     moment = whole.first_seen[len(whole.scores) // 2].astype(datetime).replace(tzinfo=UTC)
     later = whole.since(moment)
     assert 0 < len(later.scores) < len(whole.scores)
-    assert sum(map(len, (half.scores for half in later.halves()))) == len(later.scores)
+    assert sum(map(len, (part.scores for part in later.split()))) == len(later.scores)
     with pytest.raises(NobodyProves, match="users=0"):
-        whole.since(moment + timedelta(days=365)).halves()
+        whole.since(moment + timedelta(days=365)).split()
 
 
 def test_another_budget_makes_a_new_threshold_of_the_same_version_for_intervals_from_then_on(registered: Registered):

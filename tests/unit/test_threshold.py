@@ -1,5 +1,6 @@
 """A threshold keeps what it promises, or there is none and what is missing is said."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -127,3 +128,28 @@ def test_candidates_fall_to_the_whole_budget():
     assert (np.diff(candidates) < 0).all()
     assert candidates[0] == pytest.approx(0.995, abs=0.005)
     assert candidates[-1] == pytest.approx(0.8, abs=0.02)
+
+
+def test_mapie_which_is_more_careful_accepts_no_threshold_that_is_refused_here():
+    """Its p-values are upper bounds (Hoeffding and Bentkus), these are exact; order and candidates are the same."""
+    from mapie.risk_control import BinaryClassificationController
+
+    accepted, policy = 0, replace(POLICY, fpr_ceiling=1.0, alert_budget=1.0)
+    for seed in range(20):
+        earlier, later = draw(600, 2 * seed), draw(600, 2 * seed + 1)
+        choice = choose_threshold(earlier, later, policy)
+        tried = [*choice.accepted, choice.refused]
+        controller = BinaryClassificationController(
+            lambda scores: np.hstack([1 - scores, scores]),
+            "precision",
+            policy.precision_floor,
+            confidence_level=policy.confidence,
+            list_predict_params=np.array([one.value for one in tried if one]),
+            fwer_method="fixed_sequence",
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns where it finds none
+            theirs = controller.calibrate(later.scores[:, None], later.labels).valid_predict_params
+        assert set(theirs) <= {one.value for one in choice.accepted}
+        accepted += len(theirs)
+    assert accepted > 50
