@@ -12,7 +12,7 @@ from ml.evaluation.metrics import reliability
 from ml.evaluation.plots import INK, save_plot
 
 CHOSEN = {"marker": "o", "color": INK[1], "linestyle": "", "zorder": 3}
-LIMIT = {"color": "0.75", "linestyle": "--", "zorder": 0}
+LIMIT = {"color": "0.75", "linestyle": "--", "zorder": 0, "label": "promised"}
 
 
 def plot_threshold(folder: Path, choice: Choice, users: Labelled) -> None:
@@ -40,6 +40,7 @@ def _roc(axes: Axes, choice: Choice, users: Labelled) -> None:
     axes.plot(false_positive, true_positive, color=INK[0])
     axes.axvline(choice.policy.fpr_ceiling, **LIMIT)
     _mark(axes, choice.chosen, "false_positive_rate", "recall")
+    axes.legend(frameon=False)
     axes.set(xlabel="good users flagged", ylabel="anomalous users flagged", title="ROC")
 
 
@@ -48,6 +49,7 @@ def _precision_recall(axes: Axes, choice: Choice, users: Labelled) -> None:
     axes.plot(recall, precision, color=INK[0])
     axes.axhline(choice.policy.precision_floor, **LIMIT)
     _mark(axes, choice.chosen, "recall", "precision")
+    axes.legend(frameon=False)
     axes.set(xlabel="recall", ylabel="precision", ylim=(0, 1.02), title="Precision and recall")
 
 
@@ -62,6 +64,7 @@ def _reliability(axes: Axes, choice: Choice, users: Labelled) -> None:
 
 def _cost(axes: Axes, choice: Choice, users: Labelled) -> None:
     thresholds, alarm = np.linspace(0, 1, 201), choice.policy.false_alarm_cost
+    nobody_flagged = 1000 * users.labels.mean()
     axes.plot(thresholds, costs(users, thresholds, alarm), color=INK[0])
     if choice.chosen:
         value = choice.chosen.value
@@ -70,11 +73,11 @@ def _cost(axes: Axes, choice: Choice, users: Labelled) -> None:
     axes.set(
         xlabel="threshold",
         ylabel="missed users per 1000 users",
-        title=f"Cost, a false alarm counted as {alarm:.3g} missed users",
+        ylim=(0, 2 * nobody_flagged),
+        title=f"Cost, where a false alarm counts {alarm:.3g} times",
     )
 
 
 def _mark(axes: Axes, chosen: Candidate | None, x: str, y: str) -> None:
     if chosen:
         axes.plot(chosen.rates[x], chosen.rates[y], label=f"threshold {chosen.value:.3f}", **CHOSEN)
-        axes.legend(frameon=False)
