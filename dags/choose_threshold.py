@@ -26,15 +26,14 @@ ASKED = {name: f"{{{{ params.{name} or '' }}}}" for name in ("as_of", "version",
 SHARE = {"type": ["null", "number"], "exclusiveMinimum": 0, "maximum": 1}
 
 
-@task
-def choose_threshold(asked: dict[str, str], dag_run_id: str) -> dict:
+@task(task_id="choose_threshold")
+def choose(asked: dict[str, str], dag_run_id: str) -> dict:
     from trailguard_stage import run_stage
 
     return run_stage("choose-threshold", **asked, dag_run_id=dag_run_id)
 
 
 @dag(
-    dag_id="choose_threshold",
     schedule=None,
     start_date=EPOCH,
     catchup=False,
@@ -49,8 +48,8 @@ def choose_threshold(asked: dict[str, str], dag_run_id: str) -> dict:
     tags=[Stage.TRAIN],
     doc_md=__doc__,
 )
-def choose_threshold_dag():
-    choose_threshold(ASKED, "{{ run_id }}")
+def choose_threshold():
+    choose(ASKED, "{{ run_id }}")
 
 
-choose_threshold_dag()
+choose_threshold()

@@ -1,12 +1,15 @@
-"""Stages that decide whether the challenger becomes the champion."""
+"""Stages that decide whether the challenger becomes the champion, and that take it back."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ml.commands.stage import DagRunId, Version, new_app, stage
 from ml.contracts.intervals import parse_time
 from ml.settings import settings
+
+if TYPE_CHECKING:
+    from ml.registry.champion import Champion
 
 app = new_app()
 
@@ -53,29 +56,37 @@ def promote_model(
     """Write the promotion ledger and point the alias `champion` at the version."""
     import json
 
-    from ml.registry.ledger import Promotion, PromotionLedger
-    from ml.registry.model_registry import CHAMPION, ModelRegistry
+    return _champion().move(
+        version,
+        decided_by=approved_by,
+        reason=reason,
+        gate_results=json.loads(gate_results),
+        dag_run_id=dag_run_id or None,
+    )
+
+
+@stage(app)
+def rollback_model(
+    reason: Annotated[str, typer.Option(help="Why, for the ledger.")],
+    decided_by: Annotated[str, typer.Option(help="Who decided.")],
+    to: Annotated[str, typer.Option(help="Version to act from now on; the champion before this one by default.")] = "",
+    dag_run_id: DagRunId = "",
+) -> dict:
+    """Point the alias `champion` back at the version before, and write the promotion ledger."""
+    champion, run = _champion(), dag_run_id or None
+    version = to or champion.version_before(dag_run_id=run)
+    champion.registry.tags(version)  # a version that there is not is refused before anything is written
+    return champion.move(version, decided_by=decided_by, reason=reason, gate_results=[], dag_run_id=run)
+
+
+def _champion() -> "Champion":
+    from ml.registry.champion import Champion
+    from ml.registry.ledger import PromotionLedger
+    from ml.registry.model_registry import ModelRegistry
 
     chosen = settings()
     registry = ModelRegistry(chosen.mlflow_tracking_uri, chosen.model_name)
-    before = registry.find_version(CHAMPION)
-    if before == version:
-        return {"version": version, "moved": False}
-    # The ledger comes first: a move that dies half-way is finished by the next attempt, and never goes unrecorded.
-    PromotionLedger(chosen.database_url).record(
-        Promotion(
-            model_name=chosen.model_name,
-            alias=CHAMPION,
-            from_version=before,
-            to_version=version,
-            decided_by=approved_by,
-            reason=reason,
-            gate_results=json.loads(gate_results),
-            dag_run_id=dag_run_id or None,
-        )
-    )
-    registry.move_alias(CHAMPION, version)
-    return {"version": version, "moved": True, "from": before}
+    return Champion(registry, PromotionLedger(chosen.database_url))
 
 
 def _rivals(version: str, champion: str | None) -> dict[str, str]:

@@ -16,7 +16,7 @@ class Promotion:
     to_version: str
     decided_by: str
     reason: str
-    gate_results: dict
+    gate_results: list[dict]
     dag_run_id: str | None
 
 
@@ -35,3 +35,13 @@ class PromotionLedger:
         facts = vars(promotion) | {"gate_results": json.dumps(promotion.gate_results)}
         with transaction(self.url) as rows:
             insert_row(rows, "promotion_ledger", facts, "ON CONFLICT DO NOTHING")
+
+    def moves(self, model_name: str, alias: str) -> list[tuple[str, str | None]]:
+        """(to_version, dag_run_id) of every move of the alias, the first one first."""
+        query = (
+            "SELECT to_version, dag_run_id FROM promotion_ledger WHERE model_name = %s AND alias = %s "
+            "ORDER BY promotion_id"
+        )
+        with transaction(self.url) as rows:
+            rows.execute(query, [model_name, alias])
+            return rows.fetchall()

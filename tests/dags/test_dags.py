@@ -29,6 +29,7 @@ GRAPHS = {
     ],
     "choose_threshold": ["choose_threshold"],
     "promote_model": ["check_gate", "approve", "move_alias"],
+    "rollback_model": ["rollback_model"],
     "score_users": [
         "wait_for_events",
         "plan_shards",
@@ -43,6 +44,7 @@ OUTLETS = {
     "publish_labels": "labels",
     "choose_threshold": "challenger",
     "move_alias": "champion",
+    "rollback_model": "champion",
     "publish_flags": "flags",
 }
 HEAVY = ("tensorflow", "keras", "mlflow", "great_expectations", "pandas", "polars", "duckdb")

@@ -148,3 +148,32 @@ def test_without_a_champion_alias_yesterdays_flags_stand(travelled, client):
     finally:
         client.set_registered_model_alias("trailguard", "champion", "1")
     assert table_digest(travelled.url("trailguard_owner")) == before
+
+
+def test_a_promotion_is_taken_back_by_one_action(travelled, client):
+    first = client.get_model_version_by_alias("trailguard", "champion")
+    second = client.create_model_version("trailguard", first.source, first.run_id).version
+    run_stage(travelled.journey, "promote-model", "--version", second, "--approved-by", "ann")
+    run = travelled.airflow.trigger("rollback_model", reason="it flags real shoppers")
+    travelled.airflow.wait_for_run("rollback_model", run)
+    assert client.get_model_version_by_alias("trailguard", "champion").version == first.version
+    query = "SELECT from_version, to_version, decided_by, reason FROM promotion_history ORDER BY promotion_id"
+    moves = rows(travelled.url("trailguard_analyst"), query)
+    assert moves[-1] == (second, first.version, "admin", "it flags real shoppers")
+    assert len(moves) == 3
+
+
+def test_another_policy_gives_the_champion_another_threshold_without_training(travelled):
+    """It is valid from the day on as of which it was chosen; the days since then are scored with it when scored again."""
+    url, history = travelled.url("trailguard_analyst"), "SELECT threshold_id, value FROM threshold_history"
+    flagged = "SELECT sum(users_active), min(threshold_id), max(threshold_id) FROM run_history WHERE stands"
+    ((first, value),), ((few, _, _),) = rows(url, history), rows(url, flagged)
+    as_of = str(travelled.journey.descriptor.demo.as_of)
+    run = travelled.airflow.trigger("choose_threshold", as_of=as_of, precision_floor=0.25, confidence=0.6)
+    travelled.airflow.wait_for_run("choose_threshold", run)
+    ((second, lower),) = rows(url, f"{history} WHERE threshold_id <> '{first}'")
+    assert lower < value
+    travelled.airflow.backfill("score_users", travelled.days[0], travelled.days[-1], reprocess="completed")
+    ((more, *thresholds),) = rows(url, flagged)
+    assert more > few
+    assert thresholds == [second, second]

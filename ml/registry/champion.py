@@ -1,0 +1,87 @@
+"""Which version acts: moving the alias `champion`, forwards and back, with the ledger as its memory."""
+
+from dataclasses import dataclass
+
+from ml.errors import TrailguardError
+from ml.registry.ledger import Promotion, PromotionLedger
+from ml.registry.model_registry import CHAMPION, ModelRegistry
+
+
+class NothingBefore(TrailguardError):
+    """The ledger knows of no champion before this one, so there is nothing to roll back to.
+
+    Name a version to move to, or promote another challenger.
+    """
+
+
+class LedgerContradicted(TrailguardError):
+    """The alias points at another version than the ledger's newest move says: somebody moved it in MLflow itself.
+
+    Name the version to move to; the ledger then knows again.
+    """
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The alias of one registered model and the ledger of its moves."""
+
+    registry: ModelRegistry
+    ledger: PromotionLedger
+
+    @property
+    def version(self) -> str | None:
+        return self.registry.find_version(CHAMPION)
+
+    def move(
+        self, version: str, *, decided_by: str, reason: str, gate_results: list[dict], dag_run_id: str | None
+    ) -> dict[str, object]:
+        """Points the alias at the version. Where it points there already, nothing is written.
+
+        Returns what was done: version, moved, from.
+        """
+        before = self.version
+        if before == version:
+            return {"version": version, "moved": False}
+        # The ledger comes first: a move that dies half-way is finished by the next attempt, and never goes unrecorded.
+        self.ledger.record(
+            Promotion(
+                model_name=self.registry.name,
+                alias=CHAMPION,
+                from_version=before,
+                to_version=version,
+                decided_by=decided_by,
+                reason=reason,
+                gate_results=gate_results,
+                dag_run_id=dag_run_id,
+            )
+        )
+        self.registry.move_alias(CHAMPION, version)
+        return {"version": version, "moved": True, "from": before}
+
+    def version_before(self, *, dag_run_id: str | None) -> str:
+        """The champion before this one: moves that were rolled back do not count.
+
+        dag_run_id: of a roll-back that may have been under way already; what it began is what it ends.
+        Raises NothingBefore, LedgerContradicted.
+        """
+        moves = self.ledger.moves(self.registry.name, CHAMPION)
+        begun = [to for to, run in moves if dag_run_id and run == dag_run_id]
+        if begun:
+            return begun[-1]
+        standing = champions([to for to, _ in moves])
+        if standing[-1:] != [self.version]:
+            raise LedgerContradicted(alias=self.version, ledger=standing[-1] if standing else None)
+        if len(standing) < 2:
+            raise NothingBefore(champion=self.version)
+        return standing[-2]
+
+
+def champions(moves: list[str]) -> list[str]:
+    """The versions that the alias was moved to, without those it was moved back from; the last one acts."""
+    standing: list[str] = []
+    for version in moves:
+        if version in standing:
+            del standing[standing.index(version) + 1 :]
+        else:
+            standing.append(version)
+    return standing

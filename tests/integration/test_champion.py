@@ -1,0 +1,87 @@
+"""The alias `champion` moves forwards and back, and the ledger remembers every move."""
+
+from pathlib import Path
+
+import pytest
+
+from ml.registry.champion import Champion, LedgerContradicted, NothingBefore, champions
+from ml.registry.ledger import PromotionLedger
+from ml.registry.model_registry import CHAMPION, ModelRegistry
+from tests.integration.conftest import RoleUrl
+
+pytestmark = pytest.mark.filterwarnings("default:::mlflow")
+
+
+@pytest.fixture
+def champion(url_of: RoleUrl, tmp_path: Path, request: pytest.FixtureRequest) -> Champion:
+    """Of a model of the test's own, since the ledger forgets nothing; with three versions, none of which acts."""
+    registry = ModelRegistry(f"sqlite:///{tmp_path}/mlflow.db", request.node.name)
+    registry.client.create_registered_model(registry.name)
+    for _ in range(3):
+        registry.client.create_model_version(registry.name, source=str(tmp_path), run_id=None)
+    return Champion(registry, PromotionLedger(url_of("trailguard_writer")))
+
+
+def move(champion: Champion, version: str, dag_run_id: str | None = None) -> dict:
+    return champion.move(version, decided_by="ann", reason="because", gate_results=[], dag_run_id=dag_run_id)
+
+
+def test_a_move_is_recorded_and_a_second_attempt_writes_nothing(champion: Champion):
+    assert move(champion, "1", "run-1") == {"version": "1", "moved": True, "from": None}
+    assert move(champion, "1", "run-1") == {"version": "1", "moved": False}
+    assert champion.version == "1"
+    assert champion.ledger.moves(champion.registry.name, CHAMPION) == [("1", "run-1")]
+
+
+def test_a_move_that_died_after_the_ledger_is_finished_by_the_next_attempt(
+    champion: Champion, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(ModelRegistry, "move_alias", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            move(champion, "1", "run-1")
+    assert champion.version is None
+    move(champion, "1", "run-1")
+    assert champion.version == "1"
+    assert len(champion.ledger.moves(champion.registry.name, CHAMPION)) == 1
+
+
+def test_the_version_before_is_the_one_that_acted_before_this_one(champion: Champion):
+    for version in ("1", "2", "3"):
+        move(champion, version)
+    assert champion.version_before(dag_run_id=None) == "2"
+    move(champion, "2")
+    assert champion.version_before(dag_run_id=None) == "1", "what was rolled back is not gone back to"
+    move(champion, "1")
+    with pytest.raises(NothingBefore, match="champion=1"):
+        champion.version_before(dag_run_id=None)
+
+
+def test_a_roll_back_that_is_tried_again_does_not_go_back_twice(champion: Champion):
+    for version in ("1", "2", "3"):
+        move(champion, version)
+    for _ in range(2):
+        move(champion, champion.version_before(dag_run_id="run-9"), "run-9")
+    assert champion.version == "2"
+
+
+def test_an_alias_that_was_moved_behind_the_ledgers_back_is_not_guessed_at(champion: Champion):
+    for version in ("1", "2"):
+        move(champion, version)
+    champion.registry.move_alias(CHAMPION, "3")
+    with pytest.raises(LedgerContradicted, match="alias=3 ledger=2"):
+        champion.version_before(dag_run_id=None)
+
+
+@pytest.mark.parametrize(
+    ("moves", "standing"),
+    [
+        ([], []),
+        (["1"], ["1"]),
+        (["1", "2", "1"], ["1"]),
+        (["1", "2", "1", "3"], ["1", "3"]),
+        (["1", "2", "3", "1", "2"], ["1", "2"]),
+    ],
+)
+def test_moves_that_were_taken_back_do_not_count(moves: list[str], standing: list[str]):
+    assert champions(moves) == standing
