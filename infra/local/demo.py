@@ -29,7 +29,10 @@ from ml.datasets.find import find_dataset
 from ml.errors import ExitCode, TrailguardError
 from ml.files import write_json
 
-DAGS = {"ingest_events", "ingest_labels", "train_model", "promote_model", "score_users"}
+DAGS = {
+    *("ingest_events", "ingest_labels", "train_model", "choose_threshold", "promote_model", "rollback_model"),
+    "score_users",
+}
 screen = Console(highlight=False, soft_wrap=True)
 
 

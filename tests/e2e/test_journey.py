@@ -164,7 +164,7 @@ def test_a_promotion_is_taken_back_by_one_action(travelled, client):
 
 
 def test_another_policy_gives_the_champion_another_threshold_without_training(travelled):
-    """It is valid from the day on as of which it was chosen; the days since then are scored with it when scored again."""
+    """It is valid from the day on as of which it was chosen: the days since then, scored again, are scored with it."""
     url, history = travelled.url("trailguard_analyst"), "SELECT threshold_id, value FROM threshold_history"
     flagged = "SELECT sum(users_active), min(threshold_id), max(threshold_id) FROM run_history WHERE stands"
     ((first, value),), ((few, _, _),) = rows(url, history), rows(url, flagged)
