@@ -1,5 +1,6 @@
 """What each optimizer step sees: the users dealt to it, packed, with targets and weights. Numpy only."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from ml.training.packing import Packing
 from ml.training.steps import TargetedSteps
 
 SHOWN_CLOSED = 0.5
+FEWEST_STEPS = 12  # of an epoch: stopping early, averaging and the falling rate all count in epochs
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,10 @@ class OpenedDays:
 
 
 class PackedBatches:
-    """Deals the users, anew in every epoch, and packs each hand with its targets and weights."""
+    """Deals the users, anew in every pass, and packs each hand with its targets and weights.
+
+    An epoch is one pass over the users or, where they are few, as many as make FEWEST_STEPS.
+    """
 
     def __init__(
         self,
@@ -68,10 +73,18 @@ class PackedBatches:
 
     def __len__(self) -> int:
         """Optimizer steps of an epoch."""
-        return len(self.dealer)
+        return self.passes * len(self.dealer)
+
+    @property
+    def passes(self) -> int:
+        return math.ceil(FEWEST_STEPS / len(self.dealer))
 
     def epoch(self, number: int) -> Iterator[PackedBatch]:
         """The worker's batches of an epoch; the same number gives the same ones."""
+        for one in range(self.passes):
+            yield from self._pass(self.passes * number + one)
+
+    def _pass(self, number: int) -> Iterator[PackedBatch]:
         rng = np.random.default_rng([self.seed, number])
         shown = self.data.closes_day & (rng.random(len(self.data.closes_day)) < SHOWN_CLOSED)
         weights = self._weigh(shown)

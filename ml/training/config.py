@@ -13,7 +13,7 @@ class TrainingConfig:
     DEFAULTS has each architecture's.
 
     architecture, width, layers, heads, dropout: see ModelConfig.
-    epochs: at most this many passes over the training users.
+    epochs: at most this many passes over the training users; where these are few, see ml.training.batches.
     patience: epochs without a better validation loss before training stops.
     users_per_step: users whose gradients make one optimizer step.
     learning_rate, weight_decay: of AdamW; the rate is the first step's.

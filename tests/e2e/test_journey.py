@@ -152,7 +152,7 @@ def test_without_a_champion_alias_yesterdays_flags_stand(travelled, client):
 
 def test_a_promotion_is_taken_back_by_one_action(travelled, client):
     first = client.get_model_version_by_alias("trailguard", "champion")
-    second = client.create_model_version("trailguard", first.source, first.run_id).version
+    second = client.copy_model_version(f"models:/trailguard/{first.version}", "trailguard").version
     run_stage(travelled.journey, "promote-model", "--version", second, "--approved-by", "ann")
     run = travelled.airflow.trigger("rollback_model", reason="it flags real shoppers")
     travelled.airflow.wait_for_run("rollback_model", run)
