@@ -6,7 +6,7 @@ import pytest
 
 from ml.models.config import Architecture
 from ml.models.infer import infer_logits
-from ml.training.batches import PackedBatches
+from ml.training.batches import FEWEST_STEPS, PackedBatches
 from ml.training.packing import pack_blocks, pack_segments
 from ml.training.steps import TargetedSteps
 from ml.training.trainer import build_trainer, choose_pack
@@ -26,13 +26,22 @@ def deal(data: TargetedSteps, pack: object, **workers: int) -> PackedBatches:
 
 
 @PACKS
-def test_every_event_is_seen_once_in_an_epoch_and_each_epoch_deals_anew(data: TargetedSteps, pack: object):
+def test_every_event_is_seen_once_in_a_pass_and_each_pass_deals_anew(data: TargetedSteps, pack: object):
     batches = deal(data, pack)
     seen = [[events_of(batch, data) for batch in batches.epoch(number)] for number in (0, 0, 1)]
-    for epoch in seen:
-        assert sorted(np.concatenate(epoch).tolist()) == list(range(len(data.targets)))
+    passes = [epoch[begin : begin + 3] for epoch in seen for begin in range(0, len(epoch), 3)]
+    for one in passes:
+        assert sorted(np.concatenate(one).tolist()) == list(range(len(data.targets)))
     assert all((one == two).all() for one, two in zip(seen[0], seen[1], strict=True))
-    assert {frozenset(part.tolist()) for part in seen[0]} != {frozenset(part.tolist()) for part in seen[2]}
+    hands = {frozenset(frozenset(part.tolist()) for part in one) for one in passes}
+    assert len(hands) == len(passes) - batches.passes, "the first epoch was dealt twice, and no other pass again"
+
+
+@pytest.mark.parametrize(("users", "passes"), [(USERS, FEWEST_STEPS // 3), (FEWEST_STEPS * PER_STEP, 1)])
+def test_an_epoch_over_few_users_is_several_passes(users: int, passes: int):
+    batches = deal(drawn_steps(users, WINDOW), pack_segments)
+    assert batches.passes == passes
+    assert len(batches) == FEWEST_STEPS == sum(1 for _ in batches.epoch(0))
 
 
 @PACKS
@@ -42,7 +51,7 @@ def test_every_step_has_its_share_of_each_length(data: TargetedSteps, pack: obje
     for batch in batches.epoch(0):
         found = np.unique(users[events_of(batch, data)])
         counts = np.bincount(batches.dealer.bucket[found], minlength=4)
-        assert np.abs(counts - np.bincount(batches.dealer.bucket, minlength=4) / len(batches)).max() <= 1
+        assert np.abs(counts - np.bincount(batches.dealer.bucket, minlength=4) / len(batches.dealer)).max() <= 1
         assert len(found) == PER_STEP
 
 
