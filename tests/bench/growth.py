@@ -102,10 +102,10 @@ def score_bare(journey: Journey) -> list[Stage]:
         shards = list(pool.map(lambda shard: run_stage(environment, "score-shard", **shard), answer["shards"]))
     took = time.perf_counter() - began
     scored = Stage("score-shard", took, max(stage.peak for stage, _ in shards))
-    common["version"] = answer["shards"][0]["version"]
-    after = [("expectations", "scores"), ("ml", "decide-flags"), ("ml", "publish-flags")]
-    rest = [run_stage(environment, stage, module=module, **common)[0] for module, stage in after]
-    return [plan, scored, *rest]
+    validated, _ = run_stage(environment, "scores", module="expectations", version=answer["version"], **common)
+    deciding = common | {"threshold-id": answer["threshold_id"]}
+    decided, published = (run_stage(environment, stage, **deciding)[0] for stage in ("decide-flags", "publish-flags"))
+    return [plan, scored, validated, decided, published]
 
 
 def run_stage(environment: dict[str, str], stage: str, *, module: str = "ml", **options: object) -> tuple[Stage, dict]:
