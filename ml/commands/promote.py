@@ -75,7 +75,7 @@ def rollback_model(
     """Point the alias `champion` back at the version before, and write the promotion ledger."""
     champion, run = _champion(), dag_run_id or None
     version = to or champion.version_before(dag_run_id=run)
-    champion.registry.tags(version)  # a version that there is not is refused before anything is written
+    champion.registry.require(version)  # before anything is written
     return champion.move(version, decided_by=decided_by, reason=reason, gate_results=[], dag_run_id=run)
 
 

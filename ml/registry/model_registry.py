@@ -8,7 +8,7 @@ import mlflow
 from mlflow.exceptions import MlflowException, RestException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
 
-from ml.errors import TrailguardError
+from ml.errors import ExitCode, TrailguardError
 from ml.registry.digest import folder_digest
 
 CHALLENGER = "challenger"
@@ -23,6 +23,15 @@ class AliasPointsNowhere(TrailguardError):
 
     Run train_model and promote_model first; flags that are already published stand.
     """
+
+
+class VersionAbsent(TrailguardError):
+    """The registered model has no such version.
+
+    MLflow's page of the model lists those that there are.
+    """
+
+    exit_code = ExitCode.USAGE
 
 
 class BundleDamaged(TrailguardError):
@@ -59,6 +68,15 @@ class ModelRegistry:
         except (MlflowException, RestException) as error:
             if error.error_code in _ABSENT:
                 return None
+            raise
+
+    def require(self, version: str) -> None:
+        """Raises VersionAbsent."""
+        try:
+            self.client.get_model_version(self.name, version)
+        except (MlflowException, RestException) as error:
+            if error.error_code in _ABSENT:
+                raise VersionAbsent(model=self.name, version=version) from None
             raise
 
     def tags(self, version: str) -> dict[str, str]:

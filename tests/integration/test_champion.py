@@ -6,7 +6,7 @@ import pytest
 
 from ml.registry.champion import Champion, LedgerContradicted, NothingBefore, champions
 from ml.registry.ledger import PromotionLedger
-from ml.registry.model_registry import CHAMPION, ModelRegistry
+from ml.registry.model_registry import CHAMPION, ModelRegistry, VersionAbsent
 from tests.integration.conftest import RoleUrl
 
 pytestmark = pytest.mark.filterwarnings("default:::mlflow")
@@ -71,6 +71,13 @@ def test_an_alias_that_was_moved_behind_the_ledgers_back_is_not_guessed_at(champ
     champion.registry.move_alias(CHAMPION, "3")
     with pytest.raises(LedgerContradicted, match="alias=3 ledger=2"):
         champion.version_before(dag_run_id=None)
+
+
+@pytest.mark.parametrize("version", ["4", "first"])
+def test_a_version_that_there_is_not_is_refused_by_its_name(champion: Champion, version: str):
+    champion.registry.require("3")
+    with pytest.raises(VersionAbsent, match=f"version={version}"):
+        champion.registry.require(version)
 
 
 @pytest.mark.parametrize(
