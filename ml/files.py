@@ -1,5 +1,6 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and what they hold, told apart by a name."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -27,3 +28,9 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: object) -> None:
     """What JSON has no word for is written as its str()."""
     write_text(path, json.dumps(content, indent=1, default=str) + "\n")
+
+
+def content_id(content: object) -> str:
+    """12 hex digits: the same for the same content, as JSON has it."""
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

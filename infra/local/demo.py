@@ -30,7 +30,12 @@ from ml.errors import ExitCode, TrailguardError
 from ml.files import write_json
 
 DAGS = {
-    *("ingest_events", "ingest_labels", "train_model", "choose_threshold", "promote_model", "rollback_model"),
+    "ingest_events",
+    "ingest_labels",
+    "train_model",
+    "choose_threshold",
+    "promote_model",
+    "rollback_model",
     "score_users",
 }
 screen = Console(highlight=False, soft_wrap=True)

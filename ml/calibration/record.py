@@ -1,13 +1,12 @@
 """What was chosen, as the table `threshold` keeps it."""
 
-import hashlib
-import json
 from dataclasses import asdict
 from datetime import datetime
 
 from ml.calibration.candidate import Labelled
 from ml.calibration.threshold import METHOD, Choice
 from ml.contracts.flags import Threshold
+from ml.files import content_id
 
 
 def record_choice(
@@ -25,12 +24,13 @@ def record_choice(
     The id follows from the content: the same choice of the same DAG run has the same id.
     """
     name, version = model
+    missing = choice.shortfall
     facts = {
         "model_name": name,
         "model_version": version,
         "label_as_of": label_as_of,
         "value": choice.chosen.value if choice.chosen else None,
-        "shortfall": str(choice.shortfall) if choice.shortfall else None,
+        "shortfall": str(missing) if missing else None,
         "method": METHOD,
         "guarantee": str(choice.policy),
         "confidence": choice.policy.confidence,
@@ -41,13 +41,12 @@ def record_choice(
             "accepted": len(choice.accepted),
             "chosen": choice.chosen and choice.chosen.told(choice.policy),
             "refused": choice.refused and choice.refused.told(choice.policy),
-            "users_needed": choice.shortfall and choice.shortfall.users_needed,
+            "users_needed": missing and missing.users_needed,
         },
         "valid_from": valid_from,
         "dag_run_id": dag_run_id,
     }
-    content = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:12]
-    return Threshold(threshold_id=f"{name}-{version}-{content}", **facts)
+    return Threshold(threshold_id=f"{name}-{version}-{content_id(facts)}", **facts)
 
 
 def _count(users: Labelled) -> dict[str, int]:

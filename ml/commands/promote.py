@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ml.commands.stage import DagRunId, Version, new_app, stage
-from ml.contracts.intervals import parse_time
+from ml.commands.train import load_trained_on
 from ml.settings import settings
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ def check_gate() -> dict:
     from ml.evaluation.threshold_gate import describe_threshold, require_threshold, threshold_result
     from ml.flags.thresholds import ThresholdStore
     from ml.registry.model_registry import CHALLENGER, CHAMPION, ModelRegistry
-    from ml.training.snapshot import Snapshot
 
     chosen = settings()
     registry = ModelRegistry(chosen.mlflow_tracking_uri, chosen.model_name)
@@ -30,10 +29,7 @@ def check_gate() -> dict:
     threshold = ThresholdStore(chosen.database_url).newest(chosen.model_name, version)
     require_threshold(threshold)
     bundles = {name: registry.fetch(v, chosen.lake / "models") for name, v in _rivals(version, champion).items()}
-    as_of = parse_time(registry.tags(version)["as_of"])
-    snapshot = Snapshot.load(chosen.lake / "training" / f"as_of={as_of.date().isoformat()}")
-    snapshot.require(registry.tags(version)["snapshot_fingerprint"])
-    test = snapshot.slice("test")
+    test = load_trained_on(registry.tags(version)).slice("test")
     results = check_gates(compare_rivals(bundles, test))
     require_open(results)
     measured = describe_gates(results, version=version, champion=champion, users=len(test))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ml.commands.stage import AsOf, DagRunId, new_app, stage
-from ml.commands.train import load_snapshot
+from ml.commands.train import load_trained_on
 from ml.contracts.intervals import parse_time
 from ml.settings import settings
 
@@ -71,9 +71,8 @@ def _peaks(registry: "ModelRegistry", version: str, as_of: str) -> "Peaks":
     from ml.scoring.scorer import Scorer
     from ml.training.later import know_later_users
 
-    chosen, tags, moment = settings(), registry.tags(version), parse_time(as_of)
-    snapshot = load_snapshot(tags["as_of"])
-    snapshot.require(tags["snapshot_fingerprint"])
+    chosen, moment = settings(), parse_time(as_of)
+    snapshot = load_trained_on(registry.tags(version))
     labels = LabelStore(chosen.database_url).known_at(moment)
     sequences = know_later_users(snapshot, chosen.lake / "events", labels, as_of=moment)
     return Peaks.of(Scorer.load(registry.fetch(version, chosen.lake / "models")), sequences)

@@ -255,6 +255,16 @@ def comparison_folder(as_of: str) -> Path:
     return training_folder(as_of) / "comparison"
 
 
+def load_trained_on(tags: dict[str, str]) -> "Snapshot":
+    """The snapshot that a registered version was trained on.
+
+    tags: the version's. Raises InputAbsent, SnapshotReplaced.
+    """
+    snapshot = load_snapshot(tags["as_of"])
+    snapshot.require(tags["snapshot_fingerprint"])
+    return snapshot
+
+
 def load_snapshot(as_of: str) -> "Snapshot":
     """The one taken as of that day. Raises InputAbsent."""
     from ml.training.snapshot import Snapshot

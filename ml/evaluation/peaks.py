@@ -15,8 +15,6 @@ from ml.errors import ExitCode, TrailguardError
 from ml.scoring.scorer import Scorer
 from ml.sequences.sequences import Sequences
 
-PROPOSE = 1 / 3  # of the users; of a fifth to a half, a third found a threshold in most resampled calibrations
-
 
 class NobodyProves(TrailguardError):
     """A threshold rests on users whose labels have matured, some to propose it and others to prove it.
@@ -62,7 +60,7 @@ class Peaks:
 
     def split(self) -> tuple[Labelled, Labelled]:
         """The users who propose a threshold, and the later ones who prove it. Raises NobodyProves."""
-        first = int(PROPOSE * len(self.scores))
-        if first == 0:
+        earlier, later = Labelled(self.scores, self.labels).split()
+        if not len(earlier.scores):
             raise NobodyProves(users=len(self.scores))
-        return tuple(Labelled(self.scores[part], self.labels[part]) for part in (slice(first), slice(first, None)))
+        return earlier, later

@@ -1,7 +1,5 @@
 """The memory of a search: an Optuna study in a file beside the snapshot, which the next search goes on from."""
 
-import hashlib
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import optuna
 from optuna.distributions import distribution_to_json
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from ml.files import content_id
 from ml.search.space import Space
 from ml.training.config import TrainingConfig
 
@@ -68,5 +67,4 @@ class Study:
 
 def _digest(key: dict[str, object], default: TrainingConfig, space: Space, seed: int) -> str:
     told = {name: distribution_to_json(values) for name, values in space.items()}
-    text = json.dumps([key, asdict(default), told, seed], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return content_id([key, asdict(default), told, seed])

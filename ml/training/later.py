@@ -20,7 +20,5 @@ def know_later_users(snapshot: Snapshot, events: Path, labels: pa.Table, *, as_o
     """
     _, sequences = know_users(events, labels, as_of=as_of, label_delay=snapshot.label_delay, window=snapshot.window)
     seen = snapshot.users.filter(pc.is_in(snapshot.users["slice"], value_set=pa.array(SEEN)))
-    later = sequences.user_ids.filter(
-        pc.invert(pc.is_in(sequences.user_ids, value_set=seen["user_id"].combine_chunks()))
-    )
-    return sequences.of_users(later)
+    known = pc.is_in(sequences.events["user_id"], value_set=seen["user_id"].combine_chunks())
+    return sequences.keep(pc.invert(known).to_numpy())

@@ -40,7 +40,7 @@ def main(
         simulate(World(anomalous_share=anomalous), files)
         history = read_history(find_dataset(str(files)), protocol, folder / "lake")
         judged = pa.concat_tables(_judge(history, protocol, seed) for seed in range(seeds))
-        show(judged, protocol, folder / "balance.json", title=f"{anomalous:.0%} anomalous,")
+        show(judged, protocol, folder / "balance.json", shop=f"{anomalous:.0%} anomalous,")
 
 
 def _judge(history: History, protocol: Protocol, seed: int) -> pa.Table:

@@ -27,9 +27,9 @@ def judge_all(fitted: dict[str, FittedNetwork], material: Material, seed: int) -
     )
 
 
-def show(predictions: pa.Table, protocol: Protocol, path: Path, title: str = "") -> None:
+def show(predictions: pa.Table, protocol: Protocol, path: Path, shop: str = "") -> None:
     """Prints a row for each prefix, metric and model, and keeps the rows at `path`."""
-    table, kept = Table(title=f"{title} {machine()}".strip()), []
+    table, kept = Table(title=f"{shop} {machine()}".strip()), []
     for title in ("events seen", "metric", "model", "mean", "more than the first, 95 %"):
         table.add_column(title)
     for prefix in ask(protocol).views:

@@ -13,7 +13,6 @@ from ml.calibration.candidate import Labelled
 from ml.calibration.policy import Policy
 from ml.calibration.probability import sigmoid
 from ml.calibration.threshold import choose_threshold, propose_candidates
-from ml.evaluation.peaks import PROPOSE
 from tests.bench.rows import Row, alone
 
 POLICY = Policy(precision_floor=0.9, fpr_ceiling=0.05, alert_budget=0.2, confidence=0.95)
@@ -42,13 +41,13 @@ def draw(users: int, seed: int) -> Labelled:
 
 
 def ours(users: Labelled) -> float | None:
-    chosen = choose_threshold(*_split(users), POLICY).chosen
+    chosen = choose_threshold(*users.split(), POLICY).chosen
     return chosen and chosen.value
 
 
 def mapie_split(users: Labelled) -> float | None:
     """Its split fixed sequence, on the same candidates."""
-    earlier, later = _split(users)
+    earlier, later = users.split()
     controller = _controller(propose_candidates(earlier.scores, POLICY.alert_budget)[::-1], "split_fixed_sequence")
     controller.learn_fixed_sequence_order(earlier.scores[:, None], earlier.labels)
     return _calibrated(controller, later)
@@ -73,11 +72,6 @@ def breaks(users: Labelled, value: float) -> bool:
         or flagged[users.labels == 0].mean() > POLICY.fpr_ceiling
         or flagged.mean() > POLICY.alert_budget
     )
-
-
-def _split(users: Labelled) -> tuple[Labelled, Labelled]:
-    first = int(PROPOSE * len(users.scores))
-    return Labelled(users.scores[:first], users.labels[:first]), Labelled(users.scores[first:], users.labels[first:])
 
 
 def _controller(thresholds: np.ndarray, method: str) -> object:
