@@ -22,7 +22,7 @@ from airflow.sdk import Param, dag, task
 from dags.schedules import DEFAULTS, EPOCH, Stage
 
 POLICY = ("precision_floor", "fpr_ceiling", "alert_budget", "confidence")
-ASKED = {name: f"{{{{ params.{name} or '' }}}}" for name in ("as_of", "version", "since", *POLICY)}
+ASKED = {name: f"{{{{ params.{name} or '' }}}}" for name in ("as_of", "model", "version", "since", *POLICY)}
 SHARE = {"type": ["null", "number"], "exclusiveMinimum": 0, "maximum": 1}
 
 
@@ -41,7 +41,8 @@ def choose(asked: dict[str, str], dag_run_id: str) -> dict:
     default_args=DEFAULTS,
     params={
         "as_of": Param(type="string", format="date", description="decide by what was known by then"),
-        "version": Param(None, type=["null", "string"], description="of the registered model; default: the champion"),
+        "model": Param(None, type=["null", "string"], description="registered model; default: the one in production"),
+        "version": Param(None, type=["null", "string"], description="of that model; default: the one that acts"),
         "since": Param(None, type=["null", "string"], format="date", description="only users first seen from then on"),
         **{name: Param(None, **SHARE, description="instead of the setting of this name") for name in POLICY},
     },

@@ -1,7 +1,8 @@
 """Asks a person whether the challenger becomes the champion.
 
-**Reads** the versions behind the aliases `challenger` and `champion` and the challenger's frozen test slice.
-**Writes** the alias `champion` and one row of `promotion_ledger`.
+**Reads** the candidate behind the alias `challenger`, the version in production behind `champion` and the challenger's
+frozen test slice. **Writes** a version of the model in production, which is a copy of the candidate, the threshold that
+it takes along, the alias `champion` and one row of `promotion_ledger`.
 
 Starts when `train_model` registers a challenger, or by hand. `check_gate` measures both on the same test slice; a
 challenger that fails the gate is never offered. `approve` waits for an answer in *Required Actions* (default: reject
@@ -11,7 +12,8 @@ after seven days).
 
 - `check_gate` refused: the log and the task's return value name each gate with its figure.
 - `approve` was rejected or timed out: `move_alias` is skipped; nothing changed.
-- `move_alias` failed half-way: clear it; moving an alias to where it points writes nothing twice.
+- `move_alias` failed half-way: clear it; a candidate is copied once, and moving an alias to where it points writes
+  nothing twice.
 """
 
 from datetime import timedelta
@@ -50,7 +52,7 @@ def promote_model():
     gate = check_gate()
     approve = ApprovalOperator(
         task_id="approve",
-        subject="Promote version {{ ti.xcom_pull(task_ids='check_gate')['version'] }} to champion?",
+        subject="Promote candidate {{ ti.xcom_pull(task_ids='check_gate')['version'] }} to champion?",
         body="{{ ti.xcom_pull(task_ids='check_gate')['report'] }}",
         defaults=ApprovalOperator.REJECT,
         response_timeout=timedelta(days=7),

@@ -1,7 +1,7 @@
 """Scores the users of a data interval with the champion and publishes their flags.
 
 **Reads** `lake/events/` up to the interval's end and the version behind the alias `champion`. **Writes**
-`lake/scores/ds=*/version=*/` (without a score where a trail is too short or too unlike training to judge), one
+`lake/scores/ds=*/model=*/version=*/` (without a score where a trail is too short or too unlike training to judge), one
 partition of `user_flag`, the interval's row of `scoring_run`, and the `cleared` rows of later intervals that follow
 from it. The partition is swapped in one transaction: readers see the old flags or the new.
 
@@ -55,7 +55,8 @@ def score_shard(shard: dict) -> dict:
 def validate_scores(scores: list[dict], start: str, end: str) -> str:
     from trailguard_stage import run_stage
 
-    return run_stage("scores", module="expectations", start=start, end=end, version=scores[0]["version"])["version"]
+    judge = {name: scores[0][name] for name in ("model", "version")}
+    return run_stage("scores", module="expectations", start=start, end=end, **judge)["version"]
 
 
 @task

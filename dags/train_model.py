@@ -2,8 +2,8 @@
 
 **Reads** `lake/events/` before `as_of` and the labels observed before `as_of`. **Writes** `lake/training/as_of=*/`, an
 MLflow run (parameters, curves, plots, metrics beside the baseline's, the comparison, validation results) and a version
-with the alias `challenger`, whose description links to the reports. Emits the asset `challenger`, which starts
-`promote_model`.
+of the candidates with the alias `challenger`, whose description links to the reports. Emits the asset `challenger`,
+which starts `promote_model`.
 
 **When it fails** the champion stays and keeps scoring.
 
@@ -45,7 +45,9 @@ TUNING = "{{ params.tuning }}"
 BACKBONE = "{{ (ti.xcom_pull(task_ids='pretrain_encoder') or {}).get('folder', '') }}"
 MINUTES = "{{ params.tune_minutes }}"
 DOUBT = "{{ (ti.xcom_pull(task_ids='doubt_labels') or {}).get('folder', '') }}"
-REGISTERED = "{{ ti.xcom_pull(task_ids='register_challenger')['version'] }}"
+REGISTERED = {
+    name: f"{{{{ ti.xcom_pull(task_ids='register_challenger')['{name}'] }}}}" for name in ("model", "version")
+}
 TUNED = "{{ (ti.xcom_pull(task_ids='tune_model') or {}).get('file') or params.tuned or '' }}"
 
 
@@ -125,10 +127,10 @@ def register_challenger(as_of: str, dag_run_id: str) -> dict:
 
 
 @task(outlets=[CHALLENGER])
-def choose_threshold(as_of: str, version: str, dag_run_id: str) -> dict:
+def choose_threshold(as_of: str, registered: dict[str, str], dag_run_id: str) -> dict:
     from trailguard_stage import run_stage
 
-    return run_stage("choose-threshold", as_of=as_of, version=version, dag_run_id=dag_run_id)
+    return run_stage("choose-threshold", as_of=as_of, **registered, dag_run_id=dag_run_id)
 
 
 @dag(

@@ -8,7 +8,8 @@ import pandas as pd
 import pyarrow as pa
 import typer
 
-from ml.commands.stage import AsOf, End, Start, Version, new_app
+from ml.commands.registered import fetched, model_version
+from ml.commands.stage import AsOf, End, Model, Start, Version, new_app
 from ml.contracts.events import EVENT_SCHEMA
 from ml.contracts.intervals import Interval, parse_time
 from ml.contracts.labels import LABEL_SCHEMA
@@ -71,7 +72,7 @@ def sequences(as_of: AsOf) -> None:
 
 
 @app.command()
-def scores(start: Start, end: End, version: Version) -> None:
+def scores(start: Start, end: End, version: Version, model: Model = "") -> None:
     """The scores of an interval by one model version."""
     from expectations.scores import scores_suite
     from ml.contracts.scores import Evidence
@@ -79,13 +80,12 @@ def scores(start: Start, end: End, version: Version) -> None:
     from ml.sequences.features import Featurizer
 
     interval, lake = Interval.parse(start, end), ScoreLake(settings().lake / "scores")
-    plan = lake.read_plan(interval, version)
-    bundle = settings().lake / "models" / plan.model_name / version
-    window = Featurizer.load(bundle).window
-    rows = lake.read(interval, version).to_pandas()
+    judge = model_version(model, version)
+    plan, rows = lake.read_plan(interval, judge), lake.read(interval, judge).to_pandas()
+    window = Featurizer.load(fetched(judge)).window
     scored = int((rows["evidence"] == Evidence.SUFFICIENT).sum())
     suite = scores_suite(interval, users=plan.users, scored=scored, window=window)
-    _validate(f"ds={interval.ds}_version={version}", [(suite, rows)], version=version)
+    _validate(f"ds={interval.ds}_model={judge.name}_version={version}", [(suite, rows)], **judge.facts)
 
 
 def _validate(batch: str, pairs: list, **facts: object) -> None:

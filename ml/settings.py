@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     dataset: str = "marketplace"  # a shipped descriptor's name, a descriptor's path or a folder
     database_url: str = ""  # SQLAlchemy URL of the writer role
     mlflow_tracking_uri: str = ""
-    model_name: str = "trailguard"
+    model_name: str = "trailguard"  # in production; candidates are versions of a model of their own
     window: int = Field(64, ge=8)  # newest events of a user that the model sees
     precision_floor: float = Field(0.9, gt=0, lt=1)  # of flags, at `confidence`
     fpr_ceiling: float = Field(0.05, gt=0, le=1)  # largest share of good users that may be flagged, at `confidence`
@@ -39,6 +39,15 @@ class Settings(BaseSettings):
     events_at_once: int = Field(1_500_000, ge=1)  # held in memory while sequences are built
     lake: Path = Field(default_factory=lambda known: known["home"] / "lake")
     data_docs: Path = Field(default_factory=lambda known: known["home"] / "data_docs")
+
+    @property
+    def candidates_name(self) -> str:
+        """The registered model that training writes; a promotion copies its versions."""
+        return f"{self.model_name}-candidates"
+
+    @property
+    def backbones_name(self) -> str:
+        return f"{self.model_name}-backbone"
 
     def changed(self, values: dict[str, str]) -> "Settings":
         """The same with other values for some. Raises SettingsInvalid."""

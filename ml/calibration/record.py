@@ -6,6 +6,7 @@ from datetime import datetime
 from ml.calibration.candidate import Labelled
 from ml.calibration.threshold import METHOD, Choice
 from ml.contracts.flags import Threshold
+from ml.contracts.model_version import ModelVersion
 from ml.files import content_id
 
 
@@ -14,20 +15,19 @@ def record_choice(
     earlier: Labelled,
     later: Labelled,
     *,
-    model: tuple[str, str],
+    model: ModelVersion,
     label_as_of: datetime,
     valid_from: datetime,
     dag_run_id: str | None,
 ) -> Threshold:
-    """earlier, later: who proposed and who decided. model: name and version.
+    """earlier, later: who proposed and who decided.
 
     The id follows from the content: the same choice of the same DAG run has the same id.
     """
-    name, version = model
     missing = choice.shortfall
     facts = {
-        "model_name": name,
-        "model_version": version,
+        "model_name": model.name,
+        "model_version": model.version,
         "label_as_of": label_as_of,
         "value": choice.chosen.value if choice.chosen else None,
         "shortfall": str(missing) if missing else None,
@@ -46,7 +46,7 @@ def record_choice(
         "valid_from": valid_from,
         "dag_run_id": dag_run_id,
     }
-    return Threshold(threshold_id=f"{name}-{version}-{content_id(facts)}", **facts)
+    return Threshold(threshold_id=f"{model.name}-{model.version}-{content_id(facts)}", **facts)
 
 
 def _count(users: Labelled) -> dict[str, int]:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from ml.commands.registered import backbones
 from ml.commands.stage import AsOf, DagRunId, Seed, new_app, stage
 from ml.commands.train import training_folder
 from ml.contracts.intervals import parse_time
@@ -31,15 +32,14 @@ def pretrain_encoder(
     """
     from ml.ingest.label_store import LabelStore
     from ml.pretraining.make import make_backbone
-    from ml.registry.backbones import SUFFIX, register_backbone
-    from ml.registry.model_registry import ModelRegistry
+    from ml.registry.backbones import register_backbone
     from ml.training.config import configure
 
     chosen, config, folder = settings(), configure(architecture, size), training_folder(as_of) / "backbone"
     labels = LabelStore(chosen.database_url).known_at(parse_time(as_of))
     snapshot, events = training_folder(as_of), chosen.lake / "events"
     facts = make_backbone(snapshot, events, labels, config, objective, seed, out=folder)
-    registry = ModelRegistry(chosen.mlflow_tracking_uri, chosen.model_name + SUFFIX)
+    registry = backbones()
     version = register_backbone(registry, folder, dag_run_id=dag_run_id)
     told = {name: facts[name] for name in ("users", "events", "held_out_loss")}
     return {"folder": folder, "model": registry.name, "version": version} | told

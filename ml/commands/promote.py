@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ml.commands.stage import DagRunId, Version, new_app, stage
+from ml.commands.registered import candidates, models_folder, production
+from ml.commands.stage import DagRunId, new_app, stage
 from ml.commands.train import load_trained_on
+from ml.contracts.model_version import ModelVersion
 from ml.settings import settings
 
 if TYPE_CHECKING:
@@ -21,14 +23,15 @@ def check_gate() -> dict:
     from ml.evaluation.rivals import compare_rivals
     from ml.evaluation.threshold_gate import describe_threshold, require_threshold, threshold_result
     from ml.flags.thresholds import ThresholdStore
-    from ml.registry.model_registry import CHALLENGER, CHAMPION, ModelRegistry
+    from ml.registry.model_registry import CHALLENGER, CHAMPION
 
-    chosen = settings()
-    registry = ModelRegistry(chosen.mlflow_tracking_uri, chosen.model_name)
-    version, champion = registry.version_of(CHALLENGER), registry.find_version(CHAMPION)
-    threshold = ThresholdStore(chosen.database_url).newest(chosen.model_name, version)
+    registry, acting, folder = candidates(), production(), models_folder()
+    version, champion = registry.version_of(CHALLENGER), acting.find_version(CHAMPION)
+    threshold = ThresholdStore(settings().database_url).newest(registry.name, version)
     require_threshold(threshold)
-    bundles = {name: registry.fetch(v, chosen.lake / "models") for name, v in _rivals(version, champion).items()}
+    bundles = {"challenger": registry.fetch(version, folder)}
+    if champion:
+        bundles["champion"] = acting.fetch(champion, folder)
     test = load_trained_on(registry.tags(version)).slice("test")
     results = check_gates(compare_rivals(bundles, test))
     require_open(results)
@@ -43,22 +46,32 @@ def check_gate() -> dict:
 
 @stage(app)
 def promote_model(
-    version: Version,
+    version: Annotated[str, typer.Option(help="Of the candidates.")],
     approved_by: Annotated[str, typer.Option(help="Who decided.")],
     reason: Annotated[str, typer.Option(help="Why, for the ledger.")] = "passed the gate and was approved",
     gate_results: Annotated[str, typer.Option(help="What the gate measured, as JSON.")] = "[]",
     dag_run_id: DagRunId = "",
 ) -> dict:
-    """Write the promotion ledger and point the alias `champion` at the version."""
+    """Copy the candidate into production with its threshold, and point the alias `champion` at the copy."""
     import json
 
-    return _champion().move(
-        version,
+    from ml.evaluation.threshold_gate import require_threshold
+    from ml.flags.thresholds import ThresholdStore
+
+    candidate, champion = ModelVersion(candidates().name, version), _champion()
+    thresholds = ThresholdStore(settings().database_url)
+    threshold = thresholds.newest(*candidate)
+    require_threshold(threshold)
+    copy = ModelVersion(champion.registry.name, champion.registry.adopt(candidate))
+    thresholds.record(threshold.handed_to(copy))
+    moved = champion.move(
+        copy.version,
         decided_by=approved_by,
         reason=reason,
         gate_results=json.loads(gate_results),
         dag_run_id=dag_run_id or None,
     )
+    return {"candidate": version, **moved}
 
 
 @stage(app)
@@ -78,12 +91,5 @@ def rollback_model(
 def _champion() -> "Champion":
     from ml.registry.champion import Champion
     from ml.registry.ledger import PromotionLedger
-    from ml.registry.model_registry import ModelRegistry
 
-    chosen = settings()
-    registry = ModelRegistry(chosen.mlflow_tracking_uri, chosen.model_name)
-    return Champion(registry, PromotionLedger(chosen.database_url))
-
-
-def _rivals(version: str, champion: str | None) -> dict[str, str]:
-    return {"challenger": version} | ({"champion": champion} if champion else {})
+    return Champion(production(), PromotionLedger(settings().database_url))

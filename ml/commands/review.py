@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ml.commands.registered import models_folder, production
 from ml.commands.stage import End, Seed, Start, new_app, stage
 from ml.contracts.intervals import Interval
+from ml.contracts.model_version import ModelVersion
 from ml.settings import settings
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ def suggest_reviews(
     seed: Seed = 0,
 ) -> dict:
     """Suggest the users of a scored interval whose label would teach most; nobody who has a label already."""
-    from ml.registry.model_registry import CHAMPION, ModelRegistry
+    from ml.registry.model_registry import CHAMPION
     from ml.reviews.store import SuggestionStore
     from ml.reviews.suggest import find_candidates, suggest
     from ml.scoring.score_lake import ScoreLake
@@ -34,21 +36,27 @@ def suggest_reviews(
     from ml.sequences.build import Selection, stream_sequences
 
     chosen, interval = settings(), Interval.parse(start, end)
-    registry = ModelRegistry(chosen.mlflow_tracking_uri, chosen.model_name)
-    version = registry.version_of(CHAMPION)
-    scorer = Scorer.load(registry.fetch(version, chosen.lake / "models"))
+    registry = production()
+    model = ModelVersion(registry.name, registry.version_of(CHAMPION))
+    scorer = Scorer.load(registry.fetch(model.version, models_folder()))
     store, lake = SuggestionStore(chosen.database_url), ScoreLake(chosen.lake / "scores")
-    candidates = find_candidates(lake.read(interval, version), store.labelled_users())
+    candidates = find_candidates(lake.read(interval, model), store.labelled_users())
     users = candidates["user_id"].combine_chunks()
     wanted = Selection(interval.end, scorer.featurizer.window, users=users)
     trails = stream_sequences(chosen.lake / "events", wanted, at_once=chosen.events_at_once)
     suggestions = suggest(scorer, candidates, trails, count, seed=seed)
-    store.record(suggestions, interval, model=(chosen.model_name, version))
-    path = lake.write_suggestions(interval, version, suggestions)
+    store.record(suggestions, interval, model=model)
+    path = lake.write_suggestions(interval, model, suggestions)
     _show(suggestions)
     typer.echo(ANSWER.format(start=interval.start.isoformat()))
     why = {row["values"]: row["counts"] for row in suggestions["why"].value_counts().to_pylist()}
-    return {"version": version, "candidates": len(users), "suggested": suggestions.num_rows, "why": why, "path": path}
+    return {
+        "version": model.version,
+        "candidates": len(users),
+        "suggested": suggestions.num_rows,
+        "why": why,
+        "path": path,
+    }
 
 
 def _show(suggestions: "pa.Table") -> None:

@@ -1,13 +1,14 @@
 """Stages that score an interval and publish its flags."""
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ml.commands.stage import DagRunId, End, Start, Version, new_app, stage
+from ml.commands.registered import fetched, model_version, models_folder, production
+from ml.commands.stage import DagRunId, End, Model, Start, Version, new_app, stage
 from ml.contracts.intervals import Interval
+from ml.contracts.model_version import ModelVersion
 from ml.errors import ExitCode, TrailguardError
 from ml.settings import settings
 
@@ -31,22 +32,21 @@ class SparkAbsent(TrailguardError):
 def plan_shards(start: Start, end: End) -> dict:
     """Find the champion and its threshold, fetch it, and cut the interval's users into shards."""
     from ml.flags.thresholds import ThresholdStore
-    from ml.registry.model_registry import CHAMPION, ModelRegistry
+    from ml.registry.model_registry import CHAMPION
     from ml.scoring.evidence import EvidenceRule
     from ml.scoring.score_lake import Plan
     from ml.scoring.shards import count_shards, count_users
 
-    chosen, interval = settings(), Interval.parse(start, end)
-    registry = ModelRegistry(chosen.mlflow_tracking_uri, chosen.model_name)
-    version = registry.version_of(CHAMPION)
-    EvidenceRule.load(registry.fetch(version, chosen.lake / "models"))  # what cannot score is refused here, once
-    threshold = ThresholdStore(chosen.database_url).acting(chosen.model_name, version, interval.end)
+    chosen, interval, registry = settings(), Interval.parse(start, end), production()
+    model = ModelVersion(registry.name, registry.version_of(CHAMPION))
+    EvidenceRule.load(registry.fetch(model.version, models_folder()))  # what cannot score is refused here, once
+    threshold = ThresholdStore(chosen.database_url).acting(*model, interval.end)
     users = count_users(chosen.lake / "events", interval)
-    plan = Plan(chosen.model_name, version, users, count_shards(users, chosen.users_per_shard))
+    plan = Plan(*model, users, count_shards(users, chosen.users_per_shard))
     _scores().write_plan(interval, plan)
-    common = {"start": start, "end": end, "version": version, "of": plan.of}
+    common = {"start": start, "end": end, "model": model.name, "version": model.version, "of": plan.of}
     shards = [{"shard": shard, **common} for shard in range(plan.of)]
-    return {"users": users, "version": version, "threshold_id": threshold.threshold_id, "shards": shards}
+    return {"users": users, **model.facts, "threshold_id": threshold.threshold_id, "shards": shards}
 
 
 @stage(app)
@@ -56,28 +56,29 @@ def score_shard(
     version: Version,
     shard: Annotated[int, typer.Option(min=0, help="Which shard.")] = 0,
     of: Annotated[int, typer.Option(min=1, help="Of how many.")] = 1,
+    model: Model = "",
 ) -> dict:
     """Score one shard of the interval's users."""
     from ml.scoring.scorer import Scorer
     from ml.scoring.shards import score_shard as score
 
-    chosen, interval = settings(), Interval.parse(start, end)
+    chosen, interval, judge = settings(), Interval.parse(start, end), model_version(model, version)
     began = time.perf_counter()
     scores = score(
-        Scorer.load(_bundle(version)),
+        Scorer.load(fetched(judge)),
         chosen.lake / "events",
         interval,
         (shard, of),
-        model=(chosen.model_name, version),
+        model=judge,
         at_once=chosen.events_at_once,
     )
     seconds = round(time.perf_counter() - began, 3)
-    path = _scores().write_shard(interval, version, (shard, of), scores, seconds)
-    return {"version": version, "users": scores.num_rows, "seconds": seconds, "path": path}
+    path = _scores().write_shard(interval, judge, (shard, of), scores, seconds)
+    return {**judge.facts, "users": scores.num_rows, "seconds": seconds, "path": path}
 
 
 @stage(app)
-def score_shards(start: Start, end: End, version: Version) -> dict:
+def score_shards(start: Start, end: End, version: Version, model: Model = "") -> dict:
     """Score all planned shards on Spark: `spark-submit infra/spark/submit.py score-shards ...`."""
     try:
         from ml.scoring.spark import score_shards as score
@@ -86,12 +87,12 @@ def score_shards(start: Start, end: End, version: Version) -> dict:
         raise SparkAbsent(module=absent.name) from None
 
     chosen, interval, lake = settings(), Interval.parse(start, end), _scores()
-    plan = lake.read_plan(interval, version)
+    plan = lake.read_plan(interval, model_version(model, version))
     began = time.perf_counter()
     with open_session(f"score-shards {interval.ds}") as spark:
         events, at_once = chosen.lake / "events", chosen.events_at_once
-        users = score(spark, _bundle(version), events, interval, plan, lake, at_once=at_once)
-    return {"version": version, "users": users, "shards": plan.of, "seconds": round(time.perf_counter() - began, 3)}
+        users = score(spark, fetched(plan.model), events, interval, plan, lake, at_once=at_once)
+    return {**plan.model.facts, "users": users, "shards": plan.of, "seconds": round(time.perf_counter() - began, 3)}
 
 
 @stage(app)
@@ -106,17 +107,16 @@ def decide_flags(start: Start, end: End, threshold_id: ThresholdId) -> dict:
 
     chosen, interval = settings(), Interval.parse(start, end)
     threshold = ThresholdStore(chosen.database_url).find(threshold_id)
-    version = threshold.model_version
-    bundle = _bundle(version)
-    scores = _scores().read(interval, version)
+    bundle = fetched(threshold.model)
+    scores = _scores().read(interval, threshold.model)
     flagged = decide(scores, threshold=threshold.value, alert_budget=chosen.alert_budget)
     scorer, reference = Scorer.load(bundle), read_reference(bundle)
     wanted = Selection(interval.end, scorer.featurizer.window, users=flagged["user_id"].combine_chunks())
     reasons = {}
     for part in stream_sequences(chosen.lake / "events", wanted, at_once=chosen.events_at_once):
         reasons |= explain_users(scorer, part, reference)
-    path = _scores().write_flags(interval, version, flag_rows(flagged, reasons, threshold))
-    return {"version": version, "scored": scores.num_rows, "flagged": flagged.num_rows, "path": path}
+    path = _scores().write_flags(interval, threshold.model, flag_rows(flagged, reasons, threshold))
+    return {**threshold.model.facts, "scored": scores.num_rows, "flagged": flagged.num_rows, "path": path}
 
 
 @stage(app)
@@ -133,18 +133,13 @@ def publish_flags(start: Start, end: End, threshold_id: ThresholdId, dag_run_id:
 
     chosen, interval, lake = settings(), Interval.parse(start, end), _scores()
     threshold = ThresholdStore(chosen.database_url).find(threshold_id)
-    version = threshold.model_version
     store = FlagStore(chosen.database_url, timedelta(days=chosen.flag_expiry_days))
     run = describe_run(lake, interval, threshold, dag_run_id or None)
-    flags = sign_flags(lake.read_flags(interval, version, FLAG_SCHEMA), dag_run_id or None)
-    return {"version": version, **asdict(store.publish(run, flags, scored_below(lake)))}
+    flags = sign_flags(lake.read_flags(interval, threshold.model, FLAG_SCHEMA), dag_run_id or None)
+    return {**threshold.model.facts, **asdict(store.publish(run, flags, scored_below(lake)))}
 
 
 def _scores() -> "ScoreLake":
     from ml.scoring.score_lake import ScoreLake
 
     return ScoreLake(settings().lake / "scores")
-
-
-def _bundle(version: str) -> Path:
-    return settings().lake / "models" / settings().model_name / version

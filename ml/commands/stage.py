@@ -11,6 +11,7 @@ Start = Annotated[str, typer.Option(help="Start of the interval, ISO 8601, UTC w
 End = Annotated[str, typer.Option(help="End of the interval, itself outside it.")]
 AsOf = Annotated[str, typer.Option(help="Nothing that was not known before this moment is used.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
+Model = Annotated[str, typer.Option(help="The registered model; the one in production where none is given.")]
 Version = Annotated[str, typer.Option(help="Version of the registered model.")]
 DagRunId = Annotated[str, typer.Option(help="The DAG run this belongs to, for the records.")]
 

@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ml.commands.stage import AsOf, DagRunId, new_app, stage
+from ml.commands.registered import models_folder, registry_of
+from ml.commands.stage import AsOf, DagRunId, Model, new_app, stage
 from ml.commands.train import load_trained_on
 from ml.contracts.intervals import parse_time
+from ml.contracts.model_version import ModelVersion
 from ml.settings import settings
 
 if TYPE_CHECKING:
@@ -20,7 +22,8 @@ app = new_app()
 @stage(app)
 def choose_threshold(
     as_of: AsOf,
-    version: Annotated[str, typer.Option(help="Of the registered model; the champion where none is given.")] = "",
+    model: Model = "",
+    version: Annotated[str, typer.Option(help="Of that model; the one that acts where none is given.")] = "",
     since: Annotated[
         str, typer.Option(help="Only users first seen from this moment on; all where none is given.")
     ] = "",
@@ -38,11 +41,11 @@ def choose_threshold(
     from ml.calibration.threshold import choose_threshold as choose
     from ml.evaluation.threshold_plots import plot_threshold
     from ml.flags.thresholds import ThresholdStore
-    from ml.registry.model_registry import CHAMPION, ModelRegistry
+    from ml.registry.model_registry import CHAMPION
     from ml.registry.reports import log_threshold
 
     chosen, policy = settings(), _policy(precision_floor, fpr_ceiling, alert_budget, confidence)
-    registry = ModelRegistry(chosen.mlflow_tracking_uri, chosen.model_name)
+    registry = registry_of(model or chosen.model_name)
     version = version or registry.version_of(CHAMPION)
     peaks = _peaks(registry, version, as_of)
     earlier, later = (peaks.since(parse_time(since)) if since else peaks).split()
@@ -51,7 +54,7 @@ def choose_threshold(
         choice,
         earlier,
         later,
-        model=(chosen.model_name, version),
+        model=ModelVersion(registry.name, version),
         label_as_of=parse_time(registry.tags(version)["as_of"]),
         valid_from=parse_time(as_of),
         dag_run_id=dag_run_id or None,
@@ -61,7 +64,7 @@ def choose_threshold(
     plot_threshold(report, choice, later)
     log_threshold(registry, threshold, report)
     told = {name: getattr(threshold, name) for name in ("threshold_id", "value", "shortfall", "guarantee")}
-    return {"version": version, **told, "report": report}
+    return {"model": registry.name, "version": version, **told, "report": report}
 
 
 def _peaks(registry: "ModelRegistry", version: str, as_of: str) -> "Peaks":
@@ -75,7 +78,7 @@ def _peaks(registry: "ModelRegistry", version: str, as_of: str) -> "Peaks":
     snapshot = load_trained_on(registry.tags(version))
     labels = LabelStore(chosen.database_url).known_at(moment)
     sequences = know_later_users(snapshot, chosen.lake / "events", labels, as_of=moment)
-    return Peaks.of(Scorer.load(registry.fetch(version, chosen.lake / "models")), sequences)
+    return Peaks.of(Scorer.load(registry.fetch(version, models_folder())), sequences)
 
 
 def _policy(precision_floor: str, fpr_ceiling: str, alert_budget: str, confidence: str) -> "Policy":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ml.commands.registered import backbones, candidates, models_folder
 from ml.commands.stage import AsOf, DagRunId, Seed, new_app, stage
 from ml.contracts.intervals import parse_time
 from ml.files import write_json
@@ -176,8 +177,7 @@ def evaluate_later(
 
 @stage(app)
 def register_challenger(as_of: AsOf, dag_run_id: DagRunId = "") -> dict:
-    """Log the training to MLflow and register its bundle under the alias `challenger`."""
-    from ml.registry.model_registry import ModelRegistry
+    """Log the training to MLflow and register its bundle among the candidates, under the alias `challenger`."""
     from ml.registry.register import Training, register
 
     chosen, snapshot = settings(), load_snapshot(as_of)
@@ -191,8 +191,8 @@ def register_challenger(as_of: AsOf, dag_run_id: DagRunId = "") -> dict:
         validations=sorted((chosen.lake / "validations").glob("*/*.json")),
         example=snapshot.slice("train").of_users(snapshot.users["user_id"][:3].combine_chunks()),
     )
-    registry = ModelRegistry(chosen.mlflow_tracking_uri, chosen.model_name)
-    return {"model": chosen.model_name, "version": register(registry, training, dag_run_id=dag_run_id)}
+    registry = candidates()
+    return {"model": registry.name, "version": register(registry, training, dag_run_id=dag_run_id)}
 
 
 def _train(
@@ -221,12 +221,7 @@ def find_backbone(found: str) -> Path:
     """Of a folder, itself; of a version, the registered backbone's copy."""
     if not found.isdecimal():
         return Path(found)
-    from ml.registry.backbones import SUFFIX
-    from ml.registry.model_registry import ModelRegistry
-
-    chosen = settings()
-    registry = ModelRegistry(chosen.mlflow_tracking_uri, chosen.model_name + SUFFIX)
-    return registry.fetch(found, chosen.lake / "models")
+    return backbones().fetch(found, models_folder())
 
 
 def brief(metrics: dict) -> dict:

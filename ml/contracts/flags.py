@@ -1,6 +1,6 @@
 """The flag contract: decisions about users and events, the run that made them and the threshold it used."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -8,6 +8,8 @@ import pyarrow as pa
 
 from ml.contracts.events import TIME
 from ml.contracts.intervals import Interval
+from ml.contracts.model_version import ModelVersion
+from ml.files import content_id
 
 VERSION = 2
 
@@ -65,6 +67,21 @@ class Threshold:
     valid_from: datetime  # labels observed before it decided; it is for intervals that end at or after it
     dag_run_id: str | None = None
 
+    @property
+    def model(self) -> ModelVersion:
+        return ModelVersion(self.model_name, self.model_version)
+
+    def handed_to(self, copy: ModelVersion) -> "Threshold":
+        """The same operating point, for a version that is a copy of this one's."""
+        origin = {"copied_from": self.threshold_id}
+        return replace(
+            self,
+            threshold_id=f"{copy.name}-{copy.version}-{content_id(origin)}",
+            model_name=copy.name,
+            model_version=copy.version,
+            calibration_data=self.calibration_data | origin,
+        )
+
 
 @dataclass(frozen=True)
 class ScoringRun:
@@ -82,3 +99,7 @@ class ScoringRun:
     dag_run_id: str | None = None
     users_too_short: int = 0  # without a score: Evidence.TOO_SHORT
     users_too_unlike: int = 0  # without a score: Evidence.TOO_UNLIKE
+
+    @property
+    def model(self) -> ModelVersion:
+        return ModelVersion(self.model_name, self.model_version)

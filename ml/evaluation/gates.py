@@ -66,7 +66,7 @@ def require_open(results: list[GateResult]) -> None:
 def describe_gates(results: list[GateResult], *, version: str, champion: str | None, users: int) -> str:
     """Markdown for the person who decides."""
     lines = [
-        f"Version **{version}** against "
+        f"Candidate **{version}** against "
         + (f"the champion, version **{champion}**," if champion else "no champion")
         + f" on the same {users} users of the frozen test slice, whole trails.",
         "",

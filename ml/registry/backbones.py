@@ -11,8 +11,6 @@ from ml.registry.digest import folder_digest
 from ml.registry.model_registry import BUNDLE, DIGEST_TAG, ModelRegistry
 from ml.registry.register import EXPERIMENT, log_curves
 
-SUFFIX = "-backbone"  # of the registered model's name
-
 
 def register_backbone(registry: ModelRegistry, folder: Path, *, dag_run_id: str) -> str:
     """Logs the pre-training to MLflow, registers its folder and returns the version.

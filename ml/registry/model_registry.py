@@ -8,6 +8,7 @@ import mlflow
 from mlflow.exceptions import MlflowException, RestException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
 
+from ml.contracts.model_version import ModelVersion
 from ml.errors import ExitCode, TrailguardError
 from ml.registry.digest import folder_digest
 
@@ -21,7 +22,7 @@ _ABSENT = {ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAM
 class AliasPointsNowhere(TrailguardError):
     """No version of the registered model carries the alias.
 
-    Run train_model and promote_model first; flags that are already published stand.
+    Run train_model, and promote_model for a champion, first; flags that are already published stand.
     """
 
 
@@ -84,6 +85,12 @@ class ModelRegistry:
 
     def run_id(self, version: str) -> str:
         return self.client.get_model_version(self.name, version).run_id
+
+    def adopt(self, candidate: ModelVersion) -> str:
+        """The version that is a copy of the candidate, copied now unless there is one."""
+        source = f"models:/{candidate}"
+        copies = self.client.search_model_versions(f"name = '{self.name}' AND source_path = '{source}'")
+        return str(copies[0].version if copies else self.client.copy_model_version(source, self.name).version)
 
     def move_alias(self, alias: str, version: str) -> None:
         self.client.set_registered_model_alias(self.name, alias, version)

@@ -43,11 +43,14 @@ def describe_version(heading: str, run: RunInfo, tags: dict[str, str], compariso
 
 
 def log_threshold(registry: ModelRegistry, threshold: Threshold, report: Path) -> None:
-    """Puts the pictures beside the version's training, and the newest answer into its tags."""
-    version = threshold.model_version
+    """Puts the pictures beside the version's training, and the newest answer into the tags of its run.
+
+    Not of the version: who may choose the threshold of a version in production need not be able to change it.
+    """
+    run_id = registry.run_id(threshold.model_version)
     path = f"{THRESHOLDS}/{threshold.threshold_id}"
-    registry.client.log_artifacts(registry.run_id(version), str(report), path)
+    registry.client.log_artifacts(run_id, str(report), path)
     told = "none" if threshold.value is None else f"{threshold.value:.4f}"
     tags = {"threshold": told, "threshold_guarantee": threshold.guarantee, "threshold_report": path}
     for name, value in tags.items():
-        registry.client.set_model_version_tag(registry.name, version, name, value)
+        registry.client.set_tag(run_id, name, value)

@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 from ml.contracts.intervals import Interval
+from ml.contracts.model_version import ModelVersion
 from ml.postgres import fetch_strings, replace_row, transaction
 
 
@@ -20,13 +21,13 @@ class SuggestionStore:
         with transaction(self.url) as rows:
             return fetch_strings(rows, "SELECT DISTINCT user_id FROM label", {}).combine_chunks()
 
-    def record(self, suggestions: pa.Table, interval: Interval, *, model: tuple[str, str]) -> None:
+    def record(self, suggestions: pa.Table, interval: Interval, *, model: ModelVersion) -> None:
         """Adds the suggestions, or replaces those of the same users and interval; earlier ones of others stay, so that
         whoever works on an older list can still answer.
 
-        suggestions: SUGGESTIONS. model: name and version.
+        suggestions: SUGGESTIONS.
         """
-        facts = dict(zip(("model_name", "model_version"), model, strict=True))
+        facts = {"model_name": model.name, "model_version": model.version}
         facts |= {"interval_start": interval.start, "interval_end": interval.end}
         with transaction(self.url) as rows:
             for suggestion in suggestions.to_pylist():

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from ml.contracts.intervals import Interval
 from ml.contracts.lake import PART
+from ml.contracts.model_version import ModelVersion
 from ml.contracts.scores import SCORE_SCHEMA
 from ml.errors import InputAbsent
 from ml.scoring.scorer import Scorer
@@ -38,14 +39,14 @@ def score_shard(
     interval: Interval,
     shard: tuple[int, int],
     *,
-    model: tuple[str, str],
+    model: ModelVersion,
     at_once: int,
 ) -> pa.Table:
     """Scores in SCORE_SCHEMA of the shard's users who did something in the interval, as of its end.
 
     Args:
         shard: (i, n), the i-th of n.
-        model: name and version, for the record.
+        model: for the record.
         at_once: see stream_sequences.
     """
     wanted = Selection(interval.end, scorer.featurizer.window, active_in=interval, shard=shard)
@@ -53,11 +54,10 @@ def score_shard(
     return pa.concat_tables(score_sequences(scorer, part, interval, model) for part in parts)
 
 
-def score_sequences(scorer: Scorer, sequences: Sequences, interval: Interval, model: tuple[str, str]) -> pa.Table:
+def score_sequences(scorer: Scorer, sequences: Sequences, interval: Interval, model: ModelVersion) -> pa.Table:
     """Scores in SCORE_SCHEMA, one row for each user in the sequences' order; the same in every engine."""
     judged = scorer.score_users(sequences)
     count = len(sequences)
-    name, version = model
     columns = {
         "user_id": sequences.user_ids,
         "interval_start": pa.repeat(pa.scalar(interval.start, SCORE_SCHEMA.field("interval_start").type), count),
@@ -67,7 +67,7 @@ def score_sequences(scorer: Scorer, sequences: Sequences, interval: Interval, mo
         "score": pa.array(judged.scores, from_pandas=True),
         "events": sequences.lengths.astype(np.int32),
         "last_event_time": sequences.events["event_time"].take(pa.array(sequences.offsets[1:] - 1)),
-        "model_name": pa.repeat(name, count),
-        "model_version": pa.repeat(version, count),
+        "model_name": pa.repeat(model.name, count),
+        "model_version": pa.repeat(model.version, count),
     }
     return pa.table(columns).cast(SCORE_SCHEMA)

@@ -29,21 +29,20 @@ def score_shards(
     bundle, lake = bundle.absolute(), ScoreLake(lake.root.absolute())  # executors work in folders of their own
     window = Scorer.load(bundle).featurizer.window
     wanted = Selection(interval.end, window, active_in=interval)
-    model = (plan.model_name, plan.version)
 
     def score(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         began, shard = time.perf_counter(), TaskContext.get().partitionId()
         scorer = Scorer.load(bundle, threads=1)  # the executor's other cores have tasks of their own
         parts = [
-            score_sequences(scorer, cut_sequences(chunk, wanted), interval, model)
+            score_sequences(scorer, cut_sequences(chunk, wanted), interval, plan.model)
             for chunk in whole_buckets(batches, chunk_size(at_once))
         ]
         scores = pa.concat_tables([SCORE_SCHEMA.empty_table(), *parts])
-        lake.write_shard(interval, plan.version, (shard, plan.of), scores, round(time.perf_counter() - began, 3))
+        lake.write_shard(interval, plan.model, (shard, plan.of), scores, round(time.perf_counter() - began, 3))
         yield pa.record_batch({"shard": [shard], "users": [scores.num_rows]})
 
     rows = shuffle_events(spark, events, wanted, shards=plan.of)
     written = {row.shard: row.users for row in rows.mapInArrow(score, "shard long, users long").collect()}
     for shard in set(range(plan.of)) - set(written):  # Spark starts nothing where there are no rows
-        lake.write_shard(interval, plan.version, (shard, plan.of), SCORE_SCHEMA.empty_table(), 0.0)
+        lake.write_shard(interval, plan.model, (shard, plan.of), SCORE_SCHEMA.empty_table(), 0.0)
     return sum(written.values())

@@ -13,6 +13,7 @@ import pytest
 from ml.calibration.probability import ProbabilityCalibration
 from ml.contracts.events import event_schema
 from ml.contracts.intervals import Interval
+from ml.contracts.model_version import ModelVersion
 from ml.contracts.scores import SCORE_SCHEMA, Evidence
 from ml.flags.decide import decide_flags
 from ml.scoring.evidence import FILE, EvidenceUnknown
@@ -69,7 +70,7 @@ pq.write_table(score(Path(sys.argv[1]), Path(sys.argv[2])), sys.argv[3])
 
 
 def score(bundle: Path, lake: Path) -> pa.Table:
-    scores = score_shard(Scorer.load(bundle), lake, DAY, (0, 1), model=("trailguard", "1"), at_once=100_000)
+    scores = score_shard(Scorer.load(bundle), lake, DAY, (0, 1), model=ModelVersion("trailguard", "1"), at_once=100_000)
     return scores.sort_by("user_id")
 
 

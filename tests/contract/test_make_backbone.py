@@ -13,7 +13,7 @@ from ml.models.step_inputs import StepInputs
 from ml.pretraining.backbone import Backbone, BackboneTooNew, BackboneUnfit
 from ml.pretraining.config import Objective
 from ml.pretraining.make import make_backbone, split_trails
-from ml.registry.backbones import SUFFIX, register_backbone
+from ml.registry.backbones import register_backbone
 from ml.registry.model_registry import ModelRegistry
 from ml.sequences.features import Featurizer
 from ml.training.config import TrainingConfig
@@ -92,7 +92,7 @@ def test_each_user_has_one_trail_where_users_are_told_apart_and_both_ends_elsewh
 @pytest.mark.filterwarnings("default:::mlflow")
 def test_the_registry_gives_a_backbone_back(backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)  # where MLflow keeps what has no server
-    registry = ModelRegistry(f"sqlite:///{tmp_path}/mlflow.db", "shop" + SUFFIX)
+    registry = ModelRegistry(f"sqlite:///{tmp_path}/mlflow.db", "shop-backbone")
     assert [register_backbone(registry, backbone, dag_run_id="by hand") for _ in range(2)] == ["1", "2"]
     fetched = registry.fetch("2", tmp_path / "models")
     assert {path.name: path.read_bytes() for path in fetched.iterdir()} == {

@@ -151,9 +151,14 @@ def test_without_a_champion_alias_yesterdays_flags_stand(travelled, client):
 
 
 def test_a_promotion_is_taken_back_by_one_action(travelled, client):
-    first = client.get_model_version_by_alias("trailguard", "champion")
-    second = client.copy_model_version(f"models:/trailguard/{first.version}", "trailguard").version
-    run_stage(travelled.journey, "promote-model", "--version", second, "--approved-by", "ann")
+    first, candidates = client.get_model_version_by_alias("trailguard", "champion"), "trailguard-candidates"
+    candidate = str(client.copy_model_version(first.source, candidates).version)
+    days = travelled.journey.descriptor.demo
+    chosen = ["--as-of", str(days.as_of), "--model", candidates, "--version", candidate]
+    run_stage(travelled.journey, "choose-threshold", *chosen)
+    told = run_stage(travelled.journey, "promote-model", "--version", candidate, "--approved-by", "ann")
+    second = told["version"]
+    assert client.get_model_version_by_alias("trailguard", "champion").version == second != first.version
     run = travelled.airflow.trigger("rollback_model", reason="it flags real shoppers")
     travelled.airflow.wait_for_run("rollback_model", run)
     assert client.get_model_version_by_alias("trailguard", "champion").version == first.version
@@ -165,13 +170,16 @@ def test_a_promotion_is_taken_back_by_one_action(travelled, client):
 
 def test_another_policy_gives_the_champion_another_threshold_without_training(travelled):
     """It is valid from the day on as of which it was chosen: the days since then, scored again, are scored with it."""
-    url, history = travelled.url("trailguard_analyst"), "SELECT threshold_id, value FROM threshold_history"
+    url = travelled.url("trailguard_analyst")
+    history = (
+        "SELECT threshold_id, value FROM threshold_history WHERE (model_name, model_version) = ('trailguard', '1')"
+    )
     flagged = "SELECT sum(users_active), min(threshold_id), max(threshold_id) FROM run_history WHERE stands"
     ((first, value),), ((few, _, _),) = rows(url, history), rows(url, flagged)
     as_of = str(travelled.journey.descriptor.demo.as_of)
     run = travelled.airflow.trigger("choose_threshold", as_of=as_of, precision_floor=0.25, confidence=0.6)
     travelled.airflow.wait_for_run("choose_threshold", run)
-    ((second, lower),) = rows(url, f"{history} WHERE threshold_id <> '{first}'")
+    ((second, lower),) = rows(url, f"{history} AND threshold_id <> '{first}'")
     assert lower < value
     travelled.airflow.backfill("score_users", travelled.days[0], travelled.days[-1], reprocess="completed")
     ((more, *thresholds),) = rows(url, flagged)

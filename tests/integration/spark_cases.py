@@ -12,12 +12,13 @@ import pyarrow.parquet as pq
 from ml.contracts.events import TIME
 from ml.contracts.intervals import Interval
 from ml.contracts.lake import part
+from ml.contracts.model_version import ModelVersion
 from ml.sequences.build import Selection
 
 DAY = timedelta(days=1)
 BUSY = Interval.day(datetime(2026, 7, 5, tzinfo=UTC))
 QUIET = Interval.day(datetime(2027, 7, 5, tzinfo=UTC))  # long after the last event
-MODEL = ("trailguard", "7")
+MODEL = ModelVersion("trailguard", "7")
 
 
 @dataclass(frozen=True)

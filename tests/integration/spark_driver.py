@@ -30,7 +30,7 @@ def main(lake: Path, answers: Path) -> None:
 def score_a_quiet_day(spark: SparkSession, lake: Path) -> None:
     plan, scores = Plan(*MODEL, users=0, of=2), ScoreLake(lake / "scores")
     scores.write_plan(QUIET, plan)
-    score_shards(spark, lake / "models" / "/".join(MODEL), lake / "events", QUIET, plan, scores, at_once=5_000)
+    score_shards(spark, lake / "models" / str(MODEL), lake / "events", QUIET, plan, scores, at_once=5_000)
 
 
 def refusal(spark: SparkSession, events: Path) -> str:

@@ -12,18 +12,22 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from mlflow.entities import Run
 
 from ml.calibration.probability import ProbabilityCalibration
 from ml.commands import compare, promote, score, threshold, train
+from ml.commands.registered import candidates, production
 from ml.comparison import derived
 from ml.comparison.protocol import Model
 from ml.contracts.flags import Threshold
+from ml.contracts.model_version import ModelVersion
 from ml.evaluation.heldout import judged, read_heldout
 from ml.evaluation.peaks import NobodyProves, Peaks
 from ml.evaluation.threshold_gate import PolicyNotKept
 from ml.evaluation.views import DAY as DAY_VIEW
-from ml.flags.thresholds import ThresholdStore
+from ml.flags.thresholds import ThresholdAbsent, ThresholdStore
 from ml.ingest.label_store import LabelStore
+from ml.registry.digest import folder_digest
 from ml.registry.model_registry import CHALLENGER, CHAMPION, ModelRegistry
 from ml.scoring.evidence import EvidenceRule
 from ml.settings import SettingsInvalid, settings
@@ -52,6 +56,14 @@ class Registered:
     registry: ModelRegistry
     version: str
     training: Path
+
+    @property
+    def model(self) -> ModelVersion:
+        return ModelVersion(self.registry.name, self.version)
+
+    @property
+    def run(self) -> Run:
+        return self.registry.client.get_run(self.registry.run_id(self.version))
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +98,9 @@ def run_stages() -> Registered:
     compare.compare_models(as_of=AS_OF)
     train.fit_model(as_of=AS_OF, architecture=Choice.WINNER)
     finish_training(AS_OF)
-    registry = ModelRegistry(settings().mlflow_tracking_uri, settings().model_name)
+    registry = candidates()
     version = registry.version_of(CHALLENGER)
-    threshold.choose_threshold(as_of=AS_OF, version=version)
+    threshold.choose_threshold(as_of=AS_OF, model=registry.name, version=version)
     return Registered(registry, version, train.training_folder(AS_OF))
 
 
@@ -122,7 +134,7 @@ def test_tags_and_description_lead_to_both_reports(registered: Registered):
 
 
 def test_where_nobody_wins_the_safe_choice_was_trained_with_its_own_parameters_and_curves(registered: Registered):
-    run = registered.registry.client.get_run(registered.registry.run_id(registered.version))
+    run = registered.run
     assert run.data.params["architecture"] == "lightgbm"
     assert int(run.data.params["rounds"]) > 1
     assert {"one_booster/all/roc_auc", "lightgbm/all/roc_auc"} <= set(run.data.metrics)
@@ -132,7 +144,7 @@ def test_where_nobody_wins_the_safe_choice_was_trained_with_its_own_parameters_a
 
 
 def newest(registered: Registered) -> Threshold:
-    return ThresholdStore(settings().database_url).newest("trailguard", registered.version)
+    return ThresholdStore(settings().database_url).newest(*registered.model)
 
 
 def peaks_of(registered: Registered) -> Peaks:
@@ -143,8 +155,9 @@ def test_a_threshold_is_on_record_and_its_pictures_lie_beside_the_training(regis
     found, client = newest(registered), registered.registry.client
     assert 0 < found.value < 1
     assert found.guarantee == "precision >= 0.1, false positive rate <= 1, flagged share <= 1"
-    assert registered.registry.tags(registered.version)["threshold"] == f"{found.value:.4f}"
-    folder = registered.registry.tags(registered.version)["threshold_report"]
+    tags = registered.run.data.tags
+    assert tags["threshold"] == f"{found.value:.4f}"
+    folder = tags["threshold_report"]
     logged = {
         Path(item.path).name for item in client.list_artifacts(registered.registry.run_id(registered.version), folder)
     }
@@ -177,38 +190,62 @@ def test_since_leaves_only_users_who_came_later(registered: Registered):
         whole.since(moment + timedelta(days=365)).split()
 
 
+def promoted(registered: Registered) -> ModelVersion:
+    promote.promote_model(version=registered.version, approved_by="ann")
+    return ModelVersion(production().name, production().version_of(CHAMPION))
+
+
+def test_a_promotion_copies_the_candidate_once_and_its_threshold_goes_along(registered: Registered):
+    champion, client = promoted(registered), registered.registry.client
+    assert promoted(registered) == champion == ("trailguard", "1")
+    copies = client.search_model_versions("name = 'trailguard'")
+    assert [copy.source for copy in copies] == [f"models:/{registered.model}"]
+    taken, origin = ThresholdStore(settings().database_url).newest(*champion), newest(registered)
+    assert taken.calibration_data["copied_from"] == origin.threshold_id != taken.threshold_id
+    assert (taken.value, taken.guarantee, taken.valid_from) == (origin.value, origin.guarantee, origin.valid_from)
+    bundle = production().fetch(champion.version, settings().lake / "models")
+    assert folder_digest(bundle) == folder_digest(registered.training / "bundle")
+
+
+def test_a_candidate_without_a_threshold_is_not_copied(registered: Registered):
+    copy = registered.registry.client.copy_model_version(f"models:/{registered.model}", registered.registry.name)
+    with pytest.raises(ThresholdAbsent, match=f"version={copy.version}"):
+        promote.promote_model(version=str(copy.version), approved_by="ann")
+    assert len(registered.registry.client.search_model_versions("name = 'trailguard'")) == 1
+
+
 def test_another_budget_makes_a_new_threshold_of_the_same_version_for_intervals_from_then_on(registered: Registered):
-    first, later = newest(registered), str((START + timedelta(days=52)).date())
-    registered.registry.move_alias(CHAMPION, registered.version)
+    thresholds, champion = ThresholdStore(settings().database_url), promoted(registered)
+    first, later = thresholds.newest(*champion), str((START + timedelta(days=52)).date())
     threshold.choose_threshold(as_of=later, alert_budget="0.6", confidence="0.6", dag_run_id="by hand")
-    second, thresholds = newest(registered), ThresholdStore(settings().database_url)
+    second = thresholds.newest(*champion)
     assert second.guarantee == "precision >= 0.1, false positive rate <= 1, flagged share <= 0.6"
     assert (second.confidence, second.dag_run_id, second.label_as_of) == (0.6, "by hand", first.label_as_of)
     assert second.value > first.value
     moments = (second.valid_from - timedelta(days=1), second.valid_from)
-    found = [thresholds.acting("trailguard", registered.version, at).threshold_id for at in moments]
+    found = [thresholds.acting(*champion, at).threshold_id for at in moments]
     assert found == [first.threshold_id, second.threshold_id]
 
 
 def test_a_policy_that_none_keeps_is_answered_and_bars_the_version_until_one_is_found(registered: Registered):
     later = str((START + timedelta(days=53)).date())
-    threshold.choose_threshold(as_of=later, version=registered.version, precision_floor="0.99", confidence="0.999")
+    threshold.choose_threshold(as_of=later, **registered.model.facts, precision_floor="0.99", confidence="0.999")
     assert newest(registered).value is None
     with pytest.raises(PolicyNotKept, match=r"No threshold keeps precision >= 0\.99.*Nearest is"):
         promote.check_gate()
-    threshold.choose_threshold(as_of=later, version=registered.version, precision_floor="0.2")
+    threshold.choose_threshold(as_of=later, **registered.model.facts, precision_floor="0.2")
     promote.check_gate()
 
 
 def test_a_policy_that_makes_no_sense_is_refused_by_its_name(registered: Registered):
     with pytest.raises(SettingsInvalid, match=r"TRAILGUARD_ALERT_BUDGET=.*less than or equal to 1"):
-        threshold.choose_threshold(as_of=AS_OF, version=registered.version, alert_budget="20")
+        threshold.choose_threshold(as_of=AS_OF, **registered.model.facts, alert_budget="20")
 
 
 def fetch_challenger(folder: Path) -> Path:
     from mlflow.artifacts import download_artifacts
 
-    return Path(download_artifacts(f"models:/trailguard@{CHALLENGER}", dst_path=str(folder)))
+    return Path(download_artifacts(f"models:/trailguard-candidates@{CHALLENGER}", dst_path=str(folder)))
 
 
 def score_example(bundle: Path, logged: Path) -> np.ndarray:
@@ -225,7 +262,7 @@ def score_example(bundle: Path, logged: Path) -> np.ndarray:
 FRESH = """
 import json, sys, mlflow
 mlflow.set_tracking_uri(sys.argv[1])
-folder = mlflow.artifacts.download_artifacts("models:/trailguard@challenger")
+folder = mlflow.artifacts.download_artifacts("models:/trailguard-candidates@challenger")
 model, example = mlflow.pyfunc.load_model(folder), mlflow.models.Model.load(folder).load_input_example(folder)
 logits, needs = model.predict(example)["logit"].tolist(), open(folder + "/requirements.txt").read()
 print(json.dumps({"logits": logits, "needs": needs, "keras": "keras" in sys.modules}))
@@ -245,12 +282,12 @@ def test_the_registry_alone_lets_a_fresh_process_score_the_same(registered: Regi
 
 
 def test_the_winner_scores_a_day_and_gives_reasons(registered: Registered):
-    registered.registry.move_alias(CHAMPION, registered.version)
+    champion = promoted(registered)
     score.plan_shards(**DAY)
-    score.score_shard(**DAY, version=registered.version)
+    score.score_shard(**DAY, version=champion.version)
     thresholds = ThresholdStore(settings().database_url)
-    score.decide_flags(**DAY, threshold_id=thresholds.newest("trailguard", registered.version).threshold_id)
-    folder = settings().lake / "scores" / f"ds={DAY['start']}" / f"version={registered.version}"
+    score.decide_flags(**DAY, threshold_id=thresholds.newest(*champion).threshold_id)
+    folder = settings().lake / "scores" / f"ds={DAY['start']}" / "model=trailguard" / f"version={champion.version}"
     scores, flags = pq.read_table(folder / "shard-0-of-1.parquet"), pq.read_table(folder / "flags.parquet")
     assert scores.num_rows > flags.num_rows > 0
     for reasons in flags["reason_codes"].to_pylist():

@@ -59,7 +59,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Simulated events and a bundle of an untrained network, blended with trees that learned what type an event has."""
     root = tmp_path_factory.mktemp("lake")
     assert build_lake(root, EVENTS) > EVENTS / 2
-    write_bundle(root / "events", root / "models" / "/".join(MODEL))
+    write_bundle(root / "events", root / "models" / str(MODEL))
     half = pc.less(random_events()["event_time"], pa.scalar(START + timedelta(days=30), TIME))
     write_lake(root / "late", random_events().filter(half).drop_columns(["note"]))
     write_lake(root / "late", random_events().filter(pc.invert(half)))
@@ -130,11 +130,11 @@ def test_scores_are_those_of_one_machine_in_the_same_files(cluster: SparkCluster
 
 
 def test_shards_without_users_are_scored_too(lake: Path, answers: Path):
-    scores = ScoreLake(lake / "scores").read(QUIET, MODEL[1])
+    scores = ScoreLake(lake / "scores").read(QUIET, MODEL)
     assert scores.equals(by_one_machine(lake, QUIET, 0, 1))
     assert scores.num_rows == 0
 
 
 def by_one_machine(lake: Path, interval: Interval, shard: int, of: int) -> pa.Table:
-    scorer = Scorer.load(lake / "models" / "/".join(MODEL))
+    scorer = Scorer.load(lake / "models" / str(MODEL))
     return score_shard(scorer, lake / "events", interval, (shard, of), model=MODEL, at_once=AT_ONCE)

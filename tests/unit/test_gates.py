@@ -38,5 +38,5 @@ def test_a_challenger_no_better_than_chance_is_refused():
 
 def test_the_person_who_decides_reads_every_gate_with_its_figure():
     told = describe_gates(check_gates(against_champion(0.01, -0.01, 0.03)), version="4", champion="3", users=800)
-    assert "Version **4** against the champion, version **3**, on the same 800 users" in told
+    assert "Candidate **4** against the champion, version **3**, on the same 800 users" in told
     assert told.count("| yes |") == 3

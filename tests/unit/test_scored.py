@@ -5,6 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from ml.contracts.model_version import ModelVersion
 from ml.contracts.scores import Evidence
 from ml.flags.scored import describe_run, scored_below
 from ml.scoring.score_lake import Plan, ScoreLake
@@ -19,7 +20,7 @@ def lake(tmp_path: Path) -> ScoreLake:
     )
     lake = ScoreLake(tmp_path)
     lake.write_plan(DAY, Plan("trailguard", "1", users=6, of=1))
-    lake.write_shard(DAY, "1", (0, 1), found, 0.5)
+    lake.write_shard(DAY, ModelVersion("trailguard", "1"), (0, 1), found, 0.5)
     return lake
 
 

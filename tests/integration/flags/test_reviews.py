@@ -4,6 +4,7 @@ import psycopg2
 import pyarrow as pa
 import pytest
 
+from ml.contracts.model_version import ModelVersion
 from ml.reviews.store import SuggestionStore
 from ml.reviews.suggest import SUGGESTIONS
 from tests.flag_rows import day
@@ -50,7 +51,7 @@ def suggest(shop: Shop, *rows: tuple[str, float | None, str]) -> None:
     numbered = [{"rank": rank, "user_id": user, "score": score, "why": why}
                 for rank, (user, score, why) in enumerate(rows, start=1)]  # fmt: skip
     suggestions = pa.Table.from_pylist(numbered, schema=SUGGESTIONS)
-    SuggestionStore(shop.writer).record(suggestions, day(0), model=("trailguard", "1"))
+    SuggestionStore(shop.writer).record(suggestions, day(0), model=ModelVersion("trailguard", "1"))
 
 
 OPEN = "SELECT user_id, rank, why FROM suggested_review ORDER BY rank"
