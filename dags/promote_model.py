@@ -5,12 +5,16 @@ frozen test slice. **Writes** a version of the model in production, which is a c
 it takes along, the alias `champion` and one row of `promotion_ledger`.
 
 Starts when `train_model` registers a challenger, or by hand. `check_gate` measures both on the same test slice; a
-challenger that fails the gate is never offered. `approve` waits for an answer in *Required Actions* (default: reject
-after seven days).
+challenger that fails the gate is never offered. `wait_for_shadow` waits until `shadow_challenger` has scored it beside
+the champion for `TRAILGUARD_SHADOW_DAYS`, and `report_agreement` tells where the two agreed; without a champion both
+have nothing to do. `approve` waits for an answer in *Required Actions* (default: reject after seven days).
 
 **When it fails** the champion stays.
 
 - `check_gate` refused: the log and the task's return value name each gate with its figure.
+- `wait_for_shadow` was skipped, and all after it: a newer challenger took its place, which has a run of its own.
+- `wait_for_shadow` timed out: some day was not scored by `shadow_challenger`; the log names it. Backfill it, and clear
+  this task.
 - `approve` was rejected or timed out: `move_alias` is skipped; nothing changed.
 - `move_alias` failed half-way: clear it; a candidate is copied once, and moving an alias to where it points writes
   nothing twice.
@@ -30,6 +34,20 @@ def check_gate() -> dict:
     from trailguard_stage import run_stage
 
     return run_stage("check-gate")
+
+
+@task.sensor(mode="reschedule", poke_interval=600, timeout=timedelta(days=14).total_seconds())
+def wait_for_shadow(gate: dict) -> bool:
+    from trailguard_promotion import is_shadow_over
+
+    return is_shadow_over(gate)
+
+
+@task
+def report_agreement(gate: dict) -> dict:
+    from trailguard_stage import run_stage
+
+    return run_stage("report-agreement", version=gate["version"])
 
 
 @task(outlets=[CHAMPION])
@@ -53,12 +71,13 @@ def promote_model():
     approve = ApprovalOperator(
         task_id="approve",
         subject="Promote candidate {{ ti.xcom_pull(task_ids='check_gate')['version'] }} to champion?",
-        body="{{ ti.xcom_pull(task_ids='check_gate')['report'] }}",
+        body="{{ ti.xcom_pull(task_ids='check_gate')['report'] }}\n\n"
+        "{{ ti.xcom_pull(task_ids='report_agreement')['report'] }}",
         defaults=ApprovalOperator.REJECT,
         response_timeout=timedelta(days=7),
         execution_timeout=None,
     )
-    gate >> approve
+    wait_for_shadow(gate) >> report_agreement(gate) >> approve
     move_alias(gate, approve.output, "{{ run_id }}")
 
 

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ml.errors import ExitCode, TrailguardError
@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     fpr_ceiling: float = Field(0.05, gt=0, le=1)  # largest share of good users that may be flagged, at `confidence`
     alert_budget: float = Field(0.2, gt=0, le=1)  # largest share of an interval's scored users that may be flagged
     confidence: float = Field(0.95, gt=0.5, lt=1)
+    holdout_share: float = Field(0.02, ge=0, lt=0.5)  # of would-be flags, never acted on
+    holdout_key: SecretStr = SecretStr("")  # decides who is held out; whoever knows it can tell
+    shadow_days: int = Field(3, ge=0)  # for which a challenger is scored beside the champion before a person is asked
     flag_expiry_days: int = Field(30, ge=1)
     users_per_shard: int = Field(250_000, ge=1)
     quarantine_limit: float = Field(0.05, ge=0, le=1)  # largest share of a batch's rows that may be quarantined

@@ -1,4 +1,4 @@
-"""What a sensor asks of the lake."""
+"""What sensors ask of the lake and of the flag store."""
 
 
 def has_events(start: str) -> bool:
@@ -8,3 +8,16 @@ def has_events(start: str) -> bool:
     from ml.settings import settings
 
     return EventLake(settings().lake).has_partition(Interval.day(parse_time(start)))
+
+
+def has_flags(start: str, end: str) -> bool:
+    """True once the interval's flags are published."""
+    from ml.contracts.intervals import Interval
+    from ml.flags.store import FlagStore, NotStanding
+    from ml.settings import settings
+
+    try:
+        FlagStore(settings().database_url).standing(Interval.parse(start, end))
+    except NotStanding:
+        return False
+    return True

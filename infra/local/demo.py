@@ -37,6 +37,7 @@ DAGS = {
     "promote_model",
     "rollback_model",
     "score_users",
+    "shadow_challenger",
 }
 screen = Console(highlight=False, soft_wrap=True)
 

@@ -27,7 +27,7 @@ def read_flags(stack: Stack) -> Flags:
     """Reads as the roles that would: the recommender its view, the analyst the history."""
     summary = flag_summary(stack.postgres.url("trailguard_analyst", "trailguard"))
     best = current_flags(stack.postgres.url("trailguard_recommender", "trailguard"), SHOWN)
-    counted = ("users_active", "users_shadow", "users_cleared")
+    counted = ("users_active", "users_holdout", "users_shadow", "users_cleared")
     rows = sum(sum(summary[name].to_pylist()) for name in counted)
     return Flags(rows, summary, best)
 
@@ -47,7 +47,7 @@ def print_report(
 def _summary_table(summary: pa.Table) -> Table:
     table = Table(title="Published intervals")
     counted = {"scored": "users_scored", "too short": "users_too_short", "too unlike": "users_too_unlike"}
-    counted |= {"active": "users_active", "cleared": "users_cleared"}
+    counted |= {"active": "users_active", "held out": "users_holdout", "cleared": "users_cleared"}
     for name in ("interval", "version", *counted):
         table.add_column(name, justify="left" if name == "interval" else "right")
     for row in summary.to_pylist():

@@ -28,6 +28,7 @@ def _trailguard(site: Site, secrets: Mapping[str, str]) -> dict[str, str]:
         "TRAILGUARD_LAKE": site.lake,
         "TRAILGUARD_DATABASE_URL": database_url(site, secrets, "trailguard_writer", "trailguard"),
         "TRAILGUARD_MLFLOW_TRACKING_URI": f"http://{site.mlflow}",
+        "TRAILGUARD_HOLDOUT_KEY": secrets["TRAILGUARD_HOLDOUT_KEY"],
         "PYTHONPATH": site.project,
         "PYTHONUNBUFFERED": "1",
         "GX_ANALYTICS_ENABLED": "False",

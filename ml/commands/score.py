@@ -13,6 +13,8 @@ from ml.errors import ExitCode, TrailguardError
 from ml.settings import settings
 
 if TYPE_CHECKING:
+    from ml.flags.publish import Publisher
+    from ml.registry.model_registry import ModelRegistry
     from ml.scoring.score_lake import ScoreLake
 
 ThresholdId = Annotated[str, typer.Option(help="Of the threshold that decides, and by it of the version that scored.")]
@@ -31,20 +33,26 @@ class SparkAbsent(TrailguardError):
 @stage(app)
 def plan_shards(start: Start, end: End) -> dict:
     """Find the champion and its threshold, fetch it, and cut the interval's users into shards."""
-    from ml.flags.thresholds import ThresholdStore
     from ml.registry.model_registry import CHAMPION
+
+    registry = production()
+    return plan(registry, registry.version_of(CHAMPION), start, end)
+
+
+def plan(registry: "ModelRegistry", version: str, start: str, end: str) -> dict:
+    """What plan-shards tells, of any version. Raises ThresholdAbsent, EvidenceUnknown, InputAbsent."""
+    from ml.flags.thresholds import ThresholdStore
     from ml.scoring.evidence import EvidenceRule
     from ml.scoring.score_lake import Plan
     from ml.scoring.shards import count_shards, count_users
 
-    chosen, interval, registry = settings(), Interval.parse(start, end), production()
-    model = ModelVersion(registry.name, registry.version_of(CHAMPION))
-    EvidenceRule.load(registry.fetch(model.version, models_folder()))  # what cannot score is refused here, once
+    chosen, interval, model = settings(), Interval.parse(start, end), ModelVersion(registry.name, version)
     threshold = ThresholdStore(chosen.database_url).acting(*model, interval.end)
+    EvidenceRule.load(registry.fetch(version, models_folder()))  # what cannot score is refused here, once
     users = count_users(chosen.lake / "events", interval)
     plan = Plan(*model, users, count_shards(users, chosen.users_per_shard))
-    _scores().write_plan(interval, plan)
-    common = {"start": start, "end": end, "model": model.name, "version": model.version, "of": plan.of}
+    score_lake().write_plan(interval, plan)
+    common = {"start": start, "end": end, **model.facts, "of": plan.of}
     shards = [{"shard": shard, **common} for shard in range(plan.of)]
     return {"users": users, **model.facts, "threshold_id": threshold.threshold_id, "shards": shards}
 
@@ -73,7 +81,7 @@ def score_shard(
         at_once=chosen.events_at_once,
     )
     seconds = round(time.perf_counter() - began, 3)
-    path = _scores().write_shard(interval, judge, (shard, of), scores, seconds)
+    path = score_lake().write_shard(interval, judge, (shard, of), scores, seconds)
     return {**judge.facts, "users": scores.num_rows, "seconds": seconds, "path": path}
 
 
@@ -86,7 +94,7 @@ def score_shards(start: Start, end: End, version: Version, model: Model = "") ->
     except ModuleNotFoundError as absent:
         raise SparkAbsent(module=absent.name) from None
 
-    chosen, interval, lake = settings(), Interval.parse(start, end), _scores()
+    chosen, interval, lake = settings(), Interval.parse(start, end), score_lake()
     plan = lake.read_plan(interval, model_version(model, version))
     began = time.perf_counter()
     with open_session(f"score-shards {interval.ds}") as spark:
@@ -101,6 +109,7 @@ def decide_flags(start: Start, end: End, threshold_id: ThresholdId) -> dict:
     from ml.explanation.explain import explain_users, read_reference
     from ml.flags.decide import decide_flags as decide
     from ml.flags.decide import flag_rows
+    from ml.flags.holdout import hold_out
     from ml.flags.thresholds import ThresholdStore
     from ml.scoring.scorer import Scorer
     from ml.sequences.build import Selection, stream_sequences
@@ -108,14 +117,15 @@ def decide_flags(start: Start, end: End, threshold_id: ThresholdId) -> dict:
     chosen, interval = settings(), Interval.parse(start, end)
     threshold = ThresholdStore(chosen.database_url).find(threshold_id)
     bundle = fetched(threshold.model)
-    scores = _scores().read(interval, threshold.model)
-    flagged = decide(scores, threshold=threshold.value, alert_budget=chosen.alert_budget)
+    scores = score_lake().read(interval, threshold.model)
+    decided = decide(scores, threshold=threshold.value, alert_budget=chosen.alert_budget)
+    flagged = hold_out(decided, share=chosen.holdout_share, key=chosen.holdout_key.get_secret_value())
     scorer, reference = Scorer.load(bundle), read_reference(bundle)
     wanted = Selection(interval.end, scorer.featurizer.window, users=flagged["user_id"].combine_chunks())
     reasons = {}
     for part in stream_sequences(chosen.lake / "events", wanted, at_once=chosen.events_at_once):
         reasons |= explain_users(scorer, part, reference)
-    path = _scores().write_flags(interval, threshold.model, flag_rows(flagged, reasons, threshold))
+    path = score_lake().write_flags(interval, threshold.model, flag_rows(flagged, reasons, threshold))
     return {**threshold.model.facts, "scored": scores.num_rows, "flagged": flagged.num_rows, "path": path}
 
 
@@ -123,23 +133,25 @@ def decide_flags(start: Start, end: End, threshold_id: ThresholdId) -> dict:
 def publish_flags(start: Start, end: End, threshold_id: ThresholdId, dag_run_id: DagRunId = "") -> dict:
     """Swap the interval's flags in, and clear what no longer holds."""
     from dataclasses import asdict
+
+    publishes = publisher()
+    threshold = publishes.thresholds.find(threshold_id)
+    published = publishes.publish(Interval.parse(start, end), threshold, dag_run_id or None)
+    return {**threshold.model.facts, **asdict(published)}
+
+
+def publisher() -> "Publisher":
     from datetime import timedelta
 
-    from ml.contracts.flags import FLAG_SCHEMA
-    from ml.flags.decide import sign_flags
-    from ml.flags.scored import describe_run, scored_below
+    from ml.flags.publish import Publisher
     from ml.flags.store import FlagStore
     from ml.flags.thresholds import ThresholdStore
 
-    chosen, interval, lake = settings(), Interval.parse(start, end), _scores()
-    threshold = ThresholdStore(chosen.database_url).find(threshold_id)
-    store = FlagStore(chosen.database_url, timedelta(days=chosen.flag_expiry_days))
-    run = describe_run(lake, interval, threshold, dag_run_id or None)
-    flags = sign_flags(lake.read_flags(interval, threshold.model, FLAG_SCHEMA), dag_run_id or None)
-    return {**threshold.model.facts, **asdict(store.publish(run, flags, scored_below(lake)))}
+    url, expiry = settings().database_url, timedelta(days=settings().flag_expiry_days)
+    return Publisher(score_lake(), FlagStore(url, expiry), ThresholdStore(url))
 
 
-def _scores() -> "ScoreLake":
+def score_lake() -> "ScoreLake":
     from ml.scoring.score_lake import ScoreLake
 
     return ScoreLake(settings().lake / "scores")

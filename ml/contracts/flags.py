@@ -11,14 +11,15 @@ from ml.contracts.intervals import Interval
 from ml.contracts.model_version import ModelVersion
 from ml.files import content_id
 
-VERSION = 2
+VERSION = 3
 
 
 class State(StrEnum):
     """What a flag does."""
 
     ACTIVE = "active"  # the recommender sees it
-    SHADOW = "shadow"  # flagged by a challenger alone: recorded, never acted on
+    HOLDOUT = "holdout"  # as certain, but held out: never acted on, so that precision can be estimated without bias
+    SHADOW = "shadow"  # flagged by a challenger, below the champion's threshold: recorded, never acted on
     CLEARED = "cleared"  # flagged earlier, below the threshold in this interval; derived, never handed in
 
 

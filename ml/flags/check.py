@@ -28,13 +28,13 @@ def check_flags(flags: pa.Table, schema: pa.Schema, run: ScoringRun) -> pa.Table
     except (pa.ArrowException, ValueError) as error:
         raise FlagsMalformed(interval=run.interval, said=error) from error
     _require(rows, {"interval_start": {run.interval.start}, "interval_end": {run.interval.end}}, run)
-    _require(rows, {"state": {State.ACTIVE, State.SHADOW}}, run)
+    _require(rows, {"state": {State.ACTIVE, State.HOLDOUT, State.SHADOW}}, run)
     acting = {"model_name": run.model_name, "model_version": run.model_version, "threshold_id": run.threshold_id}
-    active = rows.select([*acting, "threshold"])
-    is_active = pc.equal(rows["state"], State.ACTIVE)
-    if not pc.all(is_active).as_py():  # else the copy would be for nothing
-        active = active.filter(is_active)
-    _require(active, {name: {fact} for name, fact in acting.items()} | {"threshold": {run.threshold}}, run)
+    own = rows.select([*acting, "threshold"])
+    is_shadow = pc.equal(rows["state"], State.SHADOW)
+    if pc.any(is_shadow).as_py():  # else the copy would be for nothing
+        own = own.filter(pc.invert(is_shadow))
+    _require(own, {name: {fact} for name, fact in acting.items()} | {"threshold": {run.threshold}}, run)
     return rows
 
 

@@ -74,8 +74,8 @@ def clear_interval(
 ) -> pa.Table:
     """The cleared rows of an interval that is being published, in FLAG_SCHEMA.
 
-    flags: the interval's other rows, active or shadow. A shadow row says itself that the acting model did not flag
-    the user, and hides their older flags as a cleared row would.
+    flags: the interval's other rows. A shadow row says itself that the champion scored the user below its threshold,
+    and hides their older flags as a cleared row would; a row of the hold-out hides them because it is one.
     """
     living = [published.start for published in standing if published.lives_at(run.interval.start)]
     before = ask_users(_FLAGGED_IN, living).unique()

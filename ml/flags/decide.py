@@ -5,7 +5,7 @@ import math
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.contracts.flags import FLAG_SCHEMA, State, Threshold
+from ml.contracts.flags import FLAG_SCHEMA, Threshold
 
 
 def decide_flags(scores: pa.Table, *, threshold: float, alert_budget: float) -> pa.Table:
@@ -22,13 +22,13 @@ def decide_flags(scores: pa.Table, *, threshold: float, alert_budget: float) -> 
 
 
 def flag_rows(decided: pa.Table, reasons: dict[str, str], threshold: Threshold) -> pa.Table:
-    """What decide_flags chose as active rows of FLAG_SCHEMA, not yet signed by a DAG run.
+    """Rows of FLAG_SCHEMA, not yet signed by a DAG run.
 
     Args:
+        decided: from hold_out.
         reasons: user_id -> JSON list of reasons.
     """
     facts = {
-        "state": State.ACTIVE.value,
         "threshold": threshold.value,
         "threshold_id": threshold.threshold_id,
         "label_as_of": threshold.label_as_of,

@@ -29,6 +29,7 @@ SUMMARY_SCHEMA = pa.schema(
         ("users_cleared", pa.int64()),
         ("users_too_short", pa.int64()),
         ("users_too_unlike", pa.int64()),
+        ("users_holdout", pa.int64()),
     ]
 )
 _COLUMNS = ", ".join(name if name != "reason_codes" else "reason_codes::text" for name in CURRENT_FLAG_SCHEMA.names)

@@ -11,6 +11,7 @@ from psycopg2 import errors
 from psycopg2.extensions import cursor
 
 from ml.contracts.flags import EVENT_FLAG_SCHEMA, FLAG_SCHEMA, ScoringRun, State
+from ml.contracts.intervals import Interval
 from ml.errors import ExitCode, TrailguardError
 from ml.flags.check import check_flags
 from ml.flags.clearing import Published, ScoredBelow, clear_interval, clear_later, read_standing
@@ -34,11 +35,21 @@ class ReadersInTheWay(TrailguardError):
     exit_code = ExitCode.ABSENT  # what is absent is a free moment: the stage is tried again later
 
 
+class NotStanding(TrailguardError):
+    """The interval has no published flags, or none by this threshold: others may have replaced them meanwhile.
+
+    What stands is left as it is; try again later.
+    """
+
+    exit_code = ExitCode.ABSENT
+
+
 @dataclass(frozen=True)
 class Publication:
     """What publishing an interval did."""
 
     active: int
+    holdout: int
     shadow: int
     cleared: int
     cleared_later: int  # cleared rows written to later intervals, which follow from this one
@@ -59,22 +70,37 @@ class FlagStore:
         self.url = url
         self.expiry = expiry
 
+    def standing(self, interval: Interval) -> ScoringRun:
+        """The run whose flags are the interval's. Raises NotStanding."""
+        with transaction(self.url) as rows:
+            found = [each.run for each in read_standing(rows) if each.run.interval == interval]
+        if not found:
+            raise NotStanding(interval=interval)
+        return found[0]
+
     def publish(
-        self, run: ScoringRun, flags: pa.Table, scored_below: ScoredBelow, event_flags: pa.Table | None = None
+        self,
+        run: ScoringRun,
+        flags: pa.Table,
+        scored_below: ScoredBelow,
+        event_flags: pa.Table | None = None,
+        *,
+        again: bool = False,
     ) -> Publication:
         """Makes the flags those of the run's interval, at one moment; readers see all of them or the old ones.
 
-        flags: FLAG_SCHEMA, states active and shadow; cleared rows are derived, here and in later intervals.
+        flags: FLAG_SCHEMA, every state but cleared; cleared rows are derived, here and in later intervals.
         event_flags: EVENT_FLAG_SCHEMA; None: the interval has no flagged events.
         scored_below: see ml.flags.clearing; asked about this run and about standing runs of later intervals.
+        again: only where a run by the same threshold stands.
         Publishing again, late, in another order or beside another publisher leaves the same rows. A publisher that
         dies leaves no row that anybody reads; parts of a large interval that it had filled, the next one drops.
-        Raises FlagsMalformed, FlagsContradictRun, FlagsRefused, ReadersInTheWay.
+        Raises FlagsMalformed, FlagsContradictRun, FlagsRefused, ReadersInTheWay, NotStanding.
         """
         tables = {"user_flag": check_flags(flags, FLAG_SCHEMA, run)}
         if event_flags is not None:
             tables["event_flag"] = check_flags(event_flags, EVENT_FLAG_SCHEMA, run)
-        counts = {state: _count(flags, state) for state in (State.ACTIVE, State.SHADOW)}
+        counts = {state: _count(flags, state) for state in (State.ACTIVE, State.HOLDOUT, State.SHADOW)}
         now = Published(run, run.interval.end + self.expiry)
         started = time.perf_counter()
         with refusals(), transaction(self.url) as rows, open_staging(self.url, rows, now, tables) as staging:
@@ -85,6 +111,8 @@ class FlagStore:
             rows.execute("SELECT await_turn()")
             turn = time.perf_counter()
             standing = read_standing(rows)
+            if again:
+                _require_standing(standing, run)
             _record_run(rows, now, counts)  # what it may refuse, it refuses before other sessions commit their parts
             cleared = clear_interval(staging.ask_users, standing, run, tables["user_flag"], scored_below)
             staging.add_users(cleared)
@@ -95,6 +123,7 @@ class FlagStore:
         done = time.perf_counter()
         return Publication(
             active=counts[State.ACTIVE],
+            holdout=counts[State.HOLDOUT],
             shadow=counts[State.SHADOW],
             cleared=len(cleared),
             cleared_later=later,
@@ -106,6 +135,11 @@ class FlagStore:
 
 def _count(flags: pa.Table, state: State) -> int:
     return pc.sum(pc.equal(flags["state"], state)).as_py() or 0
+
+
+def _require_standing(standing: list[Published], run: ScoringRun) -> None:
+    if not any((each.start, each.run.threshold_id) == (run.interval.start, run.threshold_id) for each in standing):
+        raise NotStanding(interval=run.interval, threshold_id=run.threshold_id)
 
 
 def _swap(rows: cursor, start: datetime) -> None:
@@ -131,6 +165,7 @@ def _record_run(rows: cursor, now: Published, counts: dict[State, int]) -> None:
         "interval_end": now.run.interval.end,
         "expires_at": now.expires_at,
         "users_active": counts[State.ACTIVE],
+        "users_holdout": counts[State.HOLDOUT],
         "users_shadow": counts[State.SHADOW],
         "score_quantiles": json.dumps(now.run.score_quantiles),
         "stands": True,

@@ -88,9 +88,15 @@ class ModelRegistry:
 
     def adopt(self, candidate: ModelVersion) -> str:
         """The version that is a copy of the candidate, copied now unless there is one."""
-        source = f"models:/{candidate}"
-        copies = self.client.search_model_versions(f"name = '{self.name}' AND source_path = '{source}'")
-        return str(copies[0].version if copies else self.client.copy_model_version(source, self.name).version)
+        return self.find_copy(candidate) or str(
+            self.client.copy_model_version(f"models:/{candidate}", self.name).version
+        )
+
+    def find_copy(self, candidate: ModelVersion) -> str | None:
+        """The version that is a copy of the candidate."""
+        of_it = f"name = '{self.name}' AND source_path = 'models:/{candidate}'"
+        copies = self.client.search_model_versions(of_it)
+        return str(copies[0].version) if copies else None
 
     def move_alias(self, alias: str, version: str) -> None:
         self.client.set_registered_model_alias(self.name, alias, version)

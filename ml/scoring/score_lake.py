@@ -92,6 +92,18 @@ class ScoreLake:
             raise InputAbsent(flags=path)
         return pq.read_table(path, schema=schema)
 
+    def write_shadow(self, interval: Interval, threshold_id: str) -> None:
+        """Records that a challenger has decided beside the champion, by this threshold of its."""
+        write_json(self._shadow(interval), {"threshold_id": threshold_id})
+
+    def read_shadow(self, interval: Interval) -> str | None:
+        """The challenger's threshold_id, None where none has decided."""
+        path = self._shadow(interval)
+        return json.loads(path.read_text())["threshold_id"] if path.exists() else None
+
+    def _shadow(self, interval: Interval) -> Path:
+        return self.root / f"ds={interval.ds}" / "shadow.json"
+
     def _shards(self, interval: Interval, plan: Plan) -> list[Path]:
         return [self._shard(interval, plan.model, shard, plan.of) for shard in range(plan.of)]
 

@@ -28,7 +28,7 @@ GRAPHS = {
         "choose_threshold",
     ],
     "choose_threshold": ["choose_threshold"],
-    "promote_model": ["check_gate", "approve", "move_alias"],
+    "promote_model": ["check_gate", "wait_for_shadow", "report_agreement", "approve", "move_alias"],
     "rollback_model": ["rollback_model"],
     "score_users": [
         "wait_for_events",
@@ -37,6 +37,15 @@ GRAPHS = {
         "validate_scores",
         "decide_flags",
         "publish_flags",
+    ],
+    "shadow_challenger": [
+        "wait_for_events",
+        "plan_shards",
+        "score_shard",
+        "validate_scores",
+        "decide_flags",
+        "wait_for_flags",
+        "publish_shadow",
     ],
 }
 OUTLETS = {
@@ -68,7 +77,13 @@ def test_each_handoff_is_an_asset_that_one_task_emits(dags):
 
 
 def test_a_daily_run_covers_a_whole_day_and_a_weekly_run_a_week(dags):
-    for dag_id, days in {"ingest_events": 1, "ingest_labels": 1, "score_users": 1, "train_model": 7}.items():
+    for dag_id, days in {
+        "ingest_events": 1,
+        "ingest_labels": 1,
+        "score_users": 1,
+        "shadow_challenger": 1,
+        "train_model": 7,
+    }.items():
         timetable = dags[dag_id].timetable
         assert type(timetable).__name__ == "CronDataIntervalTimetable", dag_id
         assert timetable.expression == ("0 0 * * *" if days == 1 else "0 0 * * 1"), dag_id

@@ -14,6 +14,9 @@ import pytest
 from infra.local.demo import evaluate, run_stage
 from infra.local.demo_report import read_flags
 from ml.flags.read import table_digest
+from ml.settings import Settings
+
+SHADOW_DAYS = Settings.model_fields["shadow_days"].default
 
 
 def rows(url: str, query: str) -> list[tuple]:
@@ -150,21 +153,37 @@ def test_without_a_champion_alias_yesterdays_flags_stand(travelled, client):
     assert table_digest(travelled.url("trailguard_owner")) == before
 
 
-def test_a_promotion_is_taken_back_by_one_action(travelled, client):
+def test_a_challenger_is_scored_in_the_shadow_and_reported_before_anybody_is_asked(travelled, client):
+    """It is the champion's twin with a threshold that promises less, so it flags more."""
     first, candidates = client.get_model_version_by_alias("trailguard", "champion"), "trailguard-candidates"
     candidate = str(client.copy_model_version(first.source, candidates).version)
-    days = travelled.journey.descriptor.demo
-    chosen = ["--as-of", str(days.as_of), "--model", candidates, "--version", candidate]
-    run_stage(travelled.journey, "choose-threshold", *chosen)
-    told = run_stage(travelled.journey, "promote-model", "--version", candidate, "--approved-by", "ann")
-    second = told["version"]
-    assert client.get_model_version_by_alias("trailguard", "champion").version == second != first.version
+    client.set_registered_model_alias(candidates, "challenger", candidate)
+    milder = ["--model", candidates, "--version", candidate, "--precision-floor", "0.25", "--confidence", "0.6"]
+    run_stage(travelled.journey, "choose-threshold", "--as-of", str(travelled.days[0]), *milder)
+    seen, recommended = "SELECT user_id FROM current_flag ORDER BY user_id", travelled.url("trailguard_recommender")
+    before = rows(recommended, seen)
+    travelled.airflow.backfill("shadow_challenger", travelled.days[0], travelled.days[SHADOW_DAYS])
+    shadow = "SELECT DISTINCT interval_start::date, model_name FROM flag_history WHERE state = 'shadow' ORDER BY 1"
+    found = rows(travelled.url("trailguard_analyst"), shadow)
+    assert found == [(day, candidates) for day in travelled.days[:SHADOW_DAYS]], "and not on the day after"
+    assert rows(recommended, seen) == before
+
+    run = travelled.airflow.trigger("promote_model")
+    travelled.airflow.answer("promote_model", run, "approve", "Approve")
+    travelled.airflow.wait_for_run("promote_model", run)
+    reported = {item.path for item in client.list_artifacts(first.run_id, "shadow")}
+    assert reported == {f"shadow/agreement.{kind}" for kind in ("json", "md", "png")}
+    promoted = client.get_model_version_by_alias("trailguard", "champion")
+    assert (promoted.version, promoted.source) == ("2", f"models:/{candidates}/{candidate}")
+
+
+def test_a_promotion_is_taken_back_by_one_action(travelled, client):
     run = travelled.airflow.trigger("rollback_model", reason="it flags real shoppers")
     travelled.airflow.wait_for_run("rollback_model", run)
-    assert client.get_model_version_by_alias("trailguard", "champion").version == first.version
+    assert client.get_model_version_by_alias("trailguard", "champion").version == "1"
     query = "SELECT from_version, to_version, decided_by, reason FROM promotion_history ORDER BY promotion_id"
     moves = rows(travelled.url("trailguard_analyst"), query)
-    assert moves[-1] == (second, first.version, "admin", "it flags real shoppers")
+    assert moves[-1] == ("2", "1", "admin", "it flags real shoppers")
     assert len(moves) == 3
 
 

@@ -9,6 +9,7 @@ from ml.contracts.flags import FLAG_SCHEMA
 from ml.contracts.intervals import parse_time
 from ml.contracts.scores import Evidence
 from ml.flags.decide import decide_flags, flag_rows, sign_flags
+from ml.flags.holdout import hold_out
 from tests.flag_rows import FIRST_DAY
 from tests.flag_rows import THRESHOLD as SOME
 from tests.score_rows import score_rows
@@ -43,7 +44,9 @@ def test_nobody_scored_means_nobody_flagged():
 
 def test_flag_rows_meet_the_contract_and_carry_their_reasons_and_their_dag_run():
     decided = decide_flags(score_rows(a=0.7), threshold=0.5, alert_budget=1.0)
-    flags = sign_flags(flag_rows(decided, {"a": json.dumps([{"code": "pace"}])}, THRESHOLD), "run-1")
+    flags = sign_flags(
+        flag_rows(hold_out(decided, share=0.0, key=""), {"a": json.dumps([{"code": "pace"}])}, THRESHOLD), "run-1"
+    )
     assert flags.schema.equals(FLAG_SCHEMA)
     (flag,) = flags.to_pylist()
     assert flag["state"] == "active"

@@ -1,5 +1,6 @@
 import pytest
 
+from ml.contracts.flags import State
 from ml.flags.check import FlagsContradictRun, FlagsMalformed
 from ml.flags.refused import FlagsRefused
 from tests.flag_rows import REASONS, day, flags_of, run_of
@@ -30,6 +31,21 @@ def test_flags_that_contradict_a_fact_are_refused_by_its_name(shop: Shop, constr
     with pytest.raises(FlagsRefused, match=f"constraint={constraint}"):
         shop.store.publish(run, flags_of(run, {"ann": FLAGGED}, **changed), shop.lake.scored_below)
     assert shop.digest() == told
+
+
+@pytest.mark.parametrize(
+    ("constraint", "changed"),
+    [
+        ("active_reached_threshold", {"score": 0.4}),
+        ("active_has_a_reason", {"reason_codes": "[]"}),
+        ("active_has_a_rank", {"rank": None}),
+    ],
+)
+def test_who_is_held_out_was_as_certain_as_who_is_flagged(shop: Shop, constraint: str, changed: dict):
+    run = run_of(day(0), 1)
+    flags = flags_of(run, {"ann": FLAGGED}, State.HOLDOUT, **changed)
+    with pytest.raises(FlagsRefused, match=f"constraint={constraint}"):
+        shop.store.publish(run, flags, shop.lake.scored_below)
 
 
 def test_a_run_under_an_unrecorded_threshold_is_refused(shop: Shop):

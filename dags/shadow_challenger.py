@@ -1,0 +1,69 @@
+"""Scores the users of a data interval with the challenger, in the shadow of the champion.
+
+**Reads** what `score_users` reads, and the candidate behind the alias `challenger`. **Writes** the challenger's scores
+and flags in `lake/scores/`, and the interval's `shadow` rows of `user_flag`: users whom the challenger would flag and
+the champion scored below its threshold. Nobody acts on them.
+
+Does nothing, all tasks skipped, unless the day is one of the challenger's first `TRAILGUARD_SHADOW_DAYS` after its
+training. When they are over, `promote_model` reports where the two agreed, and asks a person.
+
+**When it fails** the champion's flags stand, and `promote_model` waits for the day.
+
+- `wait_for_flags` timed out: `score_users` has not published the interval; see its run.
+- `validate_scores` failed: the log lists the failed expectations; the challenger does not score these users properly.
+- Clear it or backfill it with reprocessing: in any order with `score_users`, also at once, the same rows come out.
+"""
+
+from airflow.sdk import dag, task
+
+from dags.schedules import DAILY, DEFAULTS, END, EPOCH, Stage
+from dags.scoring import (
+    START,
+    STOP,
+    THRESHOLD,
+    WAITS,
+    decide_flags,
+    plan_shards,
+    score_shard,
+    validate_scores,
+    wait_for_events,
+)
+
+
+@task.sensor(**WAITS)
+def wait_for_flags(start: str, end: str) -> bool:
+    from trailguard_lake import has_flags
+
+    return has_flags(start, end)
+
+
+@task
+def publish_shadow(threshold_id: str, start: str, end: str, dag_run_id: str) -> dict:
+    from trailguard_stage import run_stage
+
+    return run_stage("publish-shadow", start=start, end=end, threshold_id=threshold_id, dag_run_id=dag_run_id)
+
+
+@dag(
+    schedule=DAILY,
+    start_date=EPOCH,
+    end_date=END,
+    catchup=False,
+    max_active_runs=4,
+    default_args=DEFAULTS,
+    tags=[Stage.SCORE],
+    doc_md=__doc__,
+)
+def shadow_challenger():
+    shards = plan_shards("plan-challenger", START, STOP)
+    wait_for_events(START) >> shards
+    scores = score_shard.expand(shard=shards)
+    (
+        validate_scores(scores, START, STOP)
+        >> decide_flags(THRESHOLD, START, STOP)
+        >> wait_for_flags(START, STOP)
+        >> publish_shadow(THRESHOLD, START, STOP, "{{ run_id }}")
+    )
+
+
+shadow_challenger()
