@@ -1,4 +1,4 @@
-"""The tasks that score_users and shadow_challenger share."""
+"""Tasks on the way from an interval's events to its flags, which several DAGs share."""
 
 from datetime import timedelta
 
@@ -46,3 +46,10 @@ def decide_flags(threshold_id: str, start: str, end: str) -> dict:
     from trailguard_stage import run_stage
 
     return run_stage("decide-flags", start=start, end=end, threshold_id=threshold_id)
+
+
+@task.sensor(**WAITS)
+def wait_for_flags(start: str, end: str) -> bool:
+    from trailguard_lake import has_flags
+
+    return has_flags(start, end)

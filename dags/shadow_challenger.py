@@ -21,20 +21,13 @@ from dags.scoring import (
     START,
     STOP,
     THRESHOLD,
-    WAITS,
     decide_flags,
     plan_shards,
     score_shard,
     validate_scores,
     wait_for_events,
+    wait_for_flags,
 )
-
-
-@task.sensor(**WAITS)
-def wait_for_flags(start: str, end: str) -> bool:
-    from trailguard_lake import has_flags
-
-    return has_flags(start, end)
 
 
 @task

@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     holdout_share: float = Field(0.02, ge=0, lt=0.5)  # of would-be flags, never acted on
     holdout_key: SecretStr = SecretStr("")  # decides who is held out; whoever knows it can tell
     shadow_days: int = Field(3, ge=0)  # for which a challenger is scored beside the champion before a person is asked
+    alert_webhook: SecretStr = SecretStr("")  # address that alerts are posted to; it may hold a key
     flag_expiry_days: int = Field(30, ge=1)
     users_per_shard: int = Field(250_000, ge=1)
     quarantine_limit: float = Field(0.05, ge=0, le=1)  # largest share of a batch's rows that may be quarantined

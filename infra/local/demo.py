@@ -38,6 +38,7 @@ DAGS = {
     "rollback_model",
     "score_users",
     "shadow_challenger",
+    "monitor_model",
 }
 screen = Console(highlight=False, soft_wrap=True)
 

@@ -15,7 +15,7 @@ from ml.settings import settings
 if TYPE_CHECKING:
     from ml.contracts.flags import Threshold
     from ml.registry.model_registry import ModelRegistry
-    from ml.scoring.shadow_period import ShadowPeriod
+    from ml.scoring.first_days import FirstDays
 
 Candidate = Annotated[str, typer.Option("--version", help="Of the candidates.")]
 NO_SHADOW = "The candidate was not scored in a champion's shadow: there is no champion, or TRAILGUARD_SHADOW_DAYS is 0."
@@ -101,7 +101,7 @@ def _decided(registry: "ModelRegistry", version: str) -> "dict[str, Threshold | 
     return {ds: threshold if threshold and threshold.model == candidate else None for ds, threshold in found.items()}
 
 
-def _period(registry: "ModelRegistry", version: str) -> "ShadowPeriod":
-    from ml.scoring.shadow_period import ShadowPeriod
+def _period(registry: "ModelRegistry", version: str) -> "FirstDays":
+    from ml.scoring.first_days import FirstDays
 
-    return ShadowPeriod(parse_time(registry.tags(version)["as_of"]), settings().shadow_days)
+    return FirstDays(parse_time(registry.tags(version)["as_of"]), settings().shadow_days)

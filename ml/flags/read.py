@@ -58,6 +58,22 @@ def flag_summary(url: str) -> pa.Table:
         return fetch_table(rows, SUMMARY_SCHEMA)
 
 
+def first_flags(url: str, threshold_id: str, until: datetime) -> pa.Table:
+    """Users flagged by the threshold in intervals that ended by then, in the order in which they first were:
+    user_id, held_out (whether nobody acted on it). For the writer.
+    """
+    query = """
+        SELECT user_id, held_out FROM (
+            SELECT DISTINCT ON (user_id) user_id, state = 'holdout' AS held_out, interval_start, rank FROM user_flag
+            WHERE state IN ('active', 'holdout') AND threshold_id = %s AND interval_end <= %s
+            ORDER BY user_id, interval_start) AS flagged
+        ORDER BY interval_start, rank, user_id
+    """
+    with transaction(url) as rows:
+        rows.execute(query, [threshold_id, until])
+        return fetch_table(rows, pa.schema([("user_id", pa.string()), ("held_out", pa.bool_())]))
+
+
 def table_digest(url: str, start: datetime | None = None, end: datetime | None = None) -> str:
     """SHA-256 over all flags of users and events, whatever their order, of the intervals that start in [start, end).
 

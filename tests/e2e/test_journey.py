@@ -4,16 +4,19 @@ import json
 import os
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import mlflow
 import psycopg2
+import pyarrow as pa
 import pytest
 
 from infra.local.demo import evaluate, run_stage
 from infra.local.demo_report import read_flags
+from ml.contracts.labels import LABEL_SCHEMA
 from ml.flags.read import table_digest
+from ml.ingest.label_store import LabelStore
 from ml.settings import Settings
 
 SHADOW_DAYS = Settings.model_fields["shadow_days"].default
@@ -204,3 +207,21 @@ def test_another_policy_gives_the_champion_another_threshold_without_training(tr
     ((more, *thresholds),) = rows(url, flagged)
     assert more > few
     assert thresholds == [second, second]
+
+
+def test_a_new_kind_of_label_makes_the_monitor_train_anew_once_and_say_why(travelled):
+    last = travelled.days[-1]
+    told = datetime.combine(last, time(12), UTC)
+    ring = [{"user_id": f"ring-{n}", "kind": "review_ring", "observed_at": told} for n in range(9)]
+    facts = {"event_id": None, "label": 1, "source": "moderators", "confidence": 1.0}
+    LabelStore(travelled.url("trailguard_writer")).append(pa.Table.from_pylist([r | facts for r in ring], LABEL_SCHEMA))
+    for reprocess in ("none", "completed"):
+        travelled.airflow.backfill("monitor_model", last, last, reprocess=reprocess)
+    url = travelled.url("trailguard_analyst")
+    alerts = "SELECT subject FROM alert_history WHERE kind = 'new_kind'"
+    assert rows(url, alerts) == [("review_ring",)]
+    ((action, reason),) = rows(url, "SELECT action, reason FROM decision_history")
+    assert action == "retrain"
+    assert "9 users of kind review_ring, which training did not know" in reason
+    run = travelled.airflow.wait_for_run("train_model", f"monitor__{last}")
+    assert run["conf"] == {"as_of": str(last + timedelta(days=1)), "reason": reason}

@@ -20,10 +20,12 @@ from infra.postgres.migrate import (
 from infra.postgres.roles import OWNER, ROLES, PasswordMissing, create_roles
 
 TABLES = {
+    "alert",
     "event_flag",
     "event_flag_blank",
     "ingested_partition",
     "label",
+    "monitor_decision",
     "promotion_ledger",
     "review",
     "review_suggestion",
@@ -34,8 +36,10 @@ TABLES = {
     "user_flag_blank",
 }
 VIEWS = {
+    "alert_history",
     "current_event_flag",
     "current_flag",
+    "decision_history",
     "event_flag_history",
     "flag_counts",
     "flag_history",

@@ -15,18 +15,20 @@ import pytest
 from mlflow.entities import Run
 
 from ml.calibration.probability import ProbabilityCalibration
-from ml.commands import compare, promote, score, threshold, train
+from ml.commands import compare, monitor, promote, score, threshold, train
 from ml.commands.registered import candidates, production
 from ml.comparison import derived
 from ml.comparison.protocol import Model
 from ml.contracts.flags import Threshold
 from ml.contracts.model_version import ModelVersion
+from ml.errors import InputAbsent
 from ml.evaluation.heldout import judged, read_heldout
 from ml.evaluation.peaks import NobodyProves, Peaks
 from ml.evaluation.threshold_gate import PolicyNotKept
 from ml.evaluation.views import DAY as DAY_VIEW
 from ml.flags.thresholds import ThresholdAbsent, ThresholdStore
 from ml.ingest.label_store import LabelStore
+from ml.monitoring.store import MonitorStore
 from ml.registry.digest import folder_digest
 from ml.registry.model_registry import CHALLENGER, CHAMPION, ModelRegistry
 from ml.scoring.evidence import EvidenceRule
@@ -47,6 +49,7 @@ labels:
 label_delay_days: 10
 """
 AS_OF = str((START + timedelta(days=50)).date())
+NEXT_DAY = {"start": str((START + timedelta(days=45)).date()), "end": str((START + timedelta(days=46)).date())}
 DAY = {"start": str((START + timedelta(days=44)).date()), "end": str((START + timedelta(days=45)).date())}
 pytestmark = pytest.mark.filterwarnings("default:::mlflow")
 
@@ -292,6 +295,27 @@ def test_the_winner_scores_a_day_and_gives_reasons(registered: Registered):
     assert scores.num_rows > flags.num_rows > 0
     for reasons in flags["reason_codes"].to_pylist():
         assert json.loads(reasons)[0]["code"]
+
+
+def test_a_day_is_watched_and_what_was_decided_about_it_stands(registered: Registered):
+    champion = promoted(registered)
+    thresholds = ThresholdStore(settings().database_url)
+    acting = {"threshold_id": thresholds.newest(*champion).threshold_id}
+    for day in (DAY, NEXT_DAY):
+        score.plan_shards(**day)
+        score.score_shard(**day, version=champion.version)
+        score.decide_flags(**day, **acting)
+        score.publish_flags(**day, **acting)
+    monitor.measure_drift(**NEXT_DAY)
+    monitor.watch_promise(**NEXT_DAY)
+    for _ in range(2):
+        monitor.decide_action(**NEXT_DAY)
+    assert [one.action for one in MonitorStore(settings().database_url).decisions(champion)] == ["nothing"]
+    folder = settings().lake / "monitoring" / f"ds={NEXT_DAY['start']}"
+    told = json.loads((folder / "promise.json").read_text())
+    assert told["all"]["flagged"] >= told["all"]["anomalous"] >= 0
+    with pytest.raises(InputAbsent, match=f"monitoring/ds={DAY['start']}"):
+        monitor.decide_action(**DAY)
 
 
 def test_a_blend_that_doubts_labels_is_registered_and_scores_as_it_did_in_training(

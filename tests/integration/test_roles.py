@@ -29,13 +29,13 @@ REVIEW = (
 SWAP = f"SELECT stage_flags('user_flag', {START}, NULL, NULL), swap_flags('user_flag', {START})"
 TABLES = [
     "user_flag", "event_flag", "scoring_run", "threshold", "promotion_ledger", "label", "review", "ingested_partition",
-    "review_suggestion", "schema_migration",
+    "review_suggestion", "alert", "monitor_decision", "schema_migration",
 ]  # fmt: skip
 CURRENT = ["current_flag", "current_event_flag"]
 HISTORIES = [
     "flag_history", "event_flag_history", "flag_verdict", "flag_counts", "reason_counts", "run_history",
     "threshold_history", "promotion_history", "label_history", "review_history", "partition_history",
-    "suggested_review",
+    "suggested_review", "alert_history", "decision_history",
 ]  # fmt: skip
 EVERYBODY = ["trailguard_writer", "trailguard_recommender", "trailguard_analyst"]
 

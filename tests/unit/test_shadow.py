@@ -10,8 +10,8 @@ from ml.contracts.intervals import Interval, parse_time
 from ml.contracts.model_version import ModelVersion
 from ml.evaluation.agreement import Agreement
 from ml.flags.shadow import shadow_rows
+from ml.scoring.first_days import FirstDays
 from ml.scoring.score_lake import Plan, ScoreLake
-from ml.scoring.shadow_period import ShadowPeriod
 from tests.flag_rows import THRESHOLD, day, flags_of, run_of
 from tests.score_rows import score_rows
 
@@ -21,13 +21,13 @@ CHALLENGER: Threshold = THRESHOLD.handed_to(CANDIDATE)
 
 @pytest.mark.parametrize("as_of", ["2014-03-01", "2014-02-28T00:00:01Z", "2014-02-28T23:59:59.999999Z"])
 def test_the_shadow_period_is_the_first_whole_days_after_what_the_challenger_learned_from(as_of: str):
-    period = ShadowPeriod(parse_time(as_of), 2)
+    period = FirstDays(parse_time(as_of), 2)
     assert list(period) == [day(0), day(1)]
     assert [interval in period for interval in (day(-1), day(0), day(1), day(2))] == [False, True, True, False]
 
 
 def test_without_days_nothing_is_in_the_shadow():
-    period = ShadowPeriod(day(0).start, 0)
+    period = FirstDays(day(0).start, 0)
     assert list(period) == []
     assert day(0) not in period
 

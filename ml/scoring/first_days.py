@@ -1,4 +1,4 @@
-"""The days for which a challenger is scored beside the champion."""
+"""The days that follow what a training learned from."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from ml.contracts.intervals import DAY, Interval
 
 
 @dataclass(frozen=True)
-class ShadowPeriod:
-    """Whole days, the first of which begins at as_of or next after it: what the challenger says of them it has not
-    learned from.
+class FirstDays:
+    """Whole days, the first of which begins at as_of or next after it: what the model says of them it has not learned
+    from.
 
-    as_of: of the challenger's training.
+    as_of: of the training.
     """
 
     as_of: datetime

@@ -1,0 +1,64 @@
+"""The gentlest answer that may help, then a stronger one, and time for each to act."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ml.monitoring.alert import Alert, AlertKind
+from ml.monitoring.ladder import ANSWERS, Action, Decision, decide_action
+
+DAY_1 = datetime(2026, 6, 1, tzinfo=UTC)
+SCORES = Alert(AlertKind.SCORE_DRIFT, "score", "score by 0.3")
+INPUTS = Alert(AlertKind.FEATURE_DRIFT, "pace", "1 of 9 inputs")
+
+
+def on(day: int) -> datetime:
+    return DAY_1 + timedelta(days=day - 1)
+
+
+def took(action: Action, day: int) -> Decision:
+    return Decision(on(day), action, "because")
+
+
+def decide(*alerts: Alert, earlier: list[Decision] | None = None, day: int = 5) -> Decision:
+    return decide_action(alerts, earlier or [], at=on(day))
+
+
+def test_every_kind_of_alert_has_an_answer():
+    assert set(ANSWERS) == set(AlertKind)
+
+
+def test_without_an_alert_nothing_is_done():
+    assert decide() == Decision(on(5), Action.NOTHING, "nothing is wrong")
+
+
+def test_the_strongest_answer_that_an_alert_asks_for_is_given_with_every_reason():
+    decision = decide(SCORES, INPUTS)
+    assert decision.action == Action.RETRAIN
+    assert decision.reason == "score_drift (score by 0.3); feature_drift (1 of 9 inputs)"
+
+
+def test_an_answer_is_given_time_to_act():
+    decision = decide(SCORES, earlier=[took(Action.RECALIBRATE, 4)])
+    assert decision.action == Action.NOTHING
+    assert "recalibrate of 2026-06-04 is given time to act" in decision.reason
+
+
+def test_what_did_not_help_is_followed_by_the_next_stronger_answer():
+    decision = decide(SCORES, earlier=[took(Action.RECALIBRATE, 3)])
+    assert decision.action == Action.RETRAIN
+    assert "recalibrate within 7 days has not ended it" in decision.reason
+
+
+@pytest.mark.parametrize("alert", [SCORES, INPUTS])
+def test_the_strongest_is_given_again(alert: Alert):
+    earlier = [took(Action.RECALIBRATE, 1), took(Action.RETRAIN, 3)]
+    assert decide(alert, earlier=earlier).action == Action.RETRAIN
+
+
+def test_what_was_done_long_ago_is_tried_anew():
+    assert decide(SCORES, earlier=[took(Action.RECALIBRATE, 3)], day=10).action == Action.RECALIBRATE
+
+
+def test_what_was_decided_about_later_days_does_not_count():
+    assert decide(SCORES, earlier=[took(Action.RECALIBRATE, 6)], day=5).action == Action.RECALIBRATE
