@@ -27,6 +27,7 @@ GROUPS = (
     "evidence",
     "reviews",
     "guarantee",
+    "promise",
     "growth",
     "airflow",
 )
