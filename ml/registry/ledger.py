@@ -21,7 +21,7 @@ class Promotion:
 
 
 class PromotionLedger:
-    """Meets the append-only table promotion_ledger as trailguard_writer.
+    """Meets the append-only table promotion_ledger as trailguard_promoter.
 
     Args:
         url: address of the trailguard database, libpq's or SQLAlchemy's.

@@ -14,6 +14,7 @@ import pytest
 from infra.local.demo import evaluate, run_stage
 from infra.local.demo_report import read_flags
 from ml.flags.read import table_digest
+from plugins.trailguard_accounts import Account
 
 
 def rows(url: str, query: str) -> list[tuple]:
@@ -153,7 +154,8 @@ def test_without_a_champion_alias_yesterdays_flags_stand(travelled, client):
 def test_a_promotion_is_taken_back_by_one_action(travelled, client):
     first = client.get_model_version_by_alias("trailguard", "champion")
     second = client.copy_model_version(f"models:/trailguard/{first.version}", "trailguard").version
-    run_stage(travelled.journey, "promote-model", "--version", second, "--approved-by", "ann")
+    asked = ("promote-model", "--version", second, "--approved-by", "ann")
+    run_stage(travelled.journey, *asked, account=Account.PROMOTER)
     run = travelled.airflow.trigger("rollback_model", reason="it flags real shoppers")
     travelled.airflow.wait_for_run("rollback_model", run)
     assert client.get_model_version_by_alias("trailguard", "champion").version == first.version
