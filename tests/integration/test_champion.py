@@ -19,7 +19,7 @@ def champion(url_of: RoleUrl, tmp_path: Path, request: pytest.FixtureRequest) ->
     registry.client.create_registered_model(registry.name)
     for _ in range(3):
         registry.client.create_model_version(registry.name, source=str(tmp_path), run_id=None)
-    return Champion(registry, PromotionLedger(url_of("trailguard_writer")))
+    return Champion(registry, PromotionLedger(url_of("trailguard_promoter")))
 
 
 def move(champion: Champion, version: str, dag_run_id: str | None = None) -> dict:
