@@ -25,7 +25,7 @@ MAKE: Grant = ("workspace", "*", "USE")  # new models and experiments; a client 
 
 
 def grants(production: str) -> dict[str, set[Grant]]:
-    """Account -> what it may do; nothing else.
+    """Account -> what it may do; beside it, all with what it made itself.
 
     production: the registered model whose alias `champion` acts. EDIT makes, tags and aliases versions, and deletes
     nothing.
@@ -53,7 +53,7 @@ def make_missing(client: MlflowClient, experiments: list[str], models: list[str]
 
 
 def set_account(accounts: AuthServiceClient, name: str, password: str, granted: set[Grant]) -> None:
-    """Makes the account or sets its password; what it may do is made exactly what is granted."""
+    """Makes the account or sets its password; the role of its name grants exactly this afterwards."""
     _set_password(accounts, name, password)
     roles = {role.name: role.id for role in accounts.list_roles(WORKSPACE)}
     role = roles.get(name) or accounts.create_role(WORKSPACE, name).id
