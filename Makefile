@@ -25,11 +25,11 @@ $(READY): requirements.lock
 	@$(RUN) -m infra.local.openmp
 	@touch $@
 
-demo: $(READY) ## the whole journey; DATA=a shipped dataset, a descriptor or a folder
-	$(RUN) -m infra.local.demo --data $(DATA)
+demo: $(READY) ## the whole journey; DATA=a shipped dataset, a descriptor or a folder; SECURE=1 as below
+	$(RUN) -m infra.local.demo --data $(DATA)$(if $(SECURE), --secure)
 
-up: $(READY) ## start PostgreSQL, MLflow and Airflow on loopback
-	$(RUN) -m infra.local up --data $(DATA)
+up: $(READY) ## start PostgreSQL, MLflow and Airflow on loopback; SECURE=1: MLflow asks everybody who they are
+	$(RUN) -m infra.local up --data $(DATA)$(if $(SECURE), --secure)
 
 down: $(READY) ## stop them
 	$(RUN) -m infra.local down

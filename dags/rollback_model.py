@@ -23,7 +23,8 @@ from dags.schedules import DEFAULTS, EPOCH, Stage
 def move_back(reason: str, decided_by: str, to: str, dag_run_id: str) -> dict:
     from trailguard_stage import run_stage
 
-    return run_stage("rollback-model", reason=reason, decided_by=decided_by, to=to, dag_run_id=dag_run_id)
+    asked = {"reason": reason, "decided_by": decided_by, "to": to}
+    return run_stage("rollback-model", account="promoter", **asked, dag_run_id=dag_run_id)
 
 
 @dag(

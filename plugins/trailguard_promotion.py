@@ -22,12 +22,17 @@ def is_shadow_over(gate: dict) -> bool:
 
 
 def promote(gate: dict, approval: dict, dag_run_id: str) -> dict:
-    """Runs the stage promote-model.
+    """Runs the stage promote-model as the promoter.
 
     gate: what check_gate returned. approval: the ApprovalOperator's answer.
     """
     person = (approval.get("responded_by_user") or {}).get("name", "unknown")
     results = json.dumps(gate["results"])
     return run_stage(
-        "promote-model", version=gate["version"], approved_by=person, gate_results=results, dag_run_id=dag_run_id
+        "promote-model",
+        account="promoter",
+        version=gate["version"],
+        approved_by=person,
+        gate_results=results,
+        dag_run_id=dag_run_id,
     )

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import IO
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from trailguard_accounts import Account, environment_of
 
 from ml.errors import ExitCode
 
@@ -26,15 +27,18 @@ NEVER_RETRIED = {ExitCode.USAGE, ExitCode.REFUSED}
 GRACE_SECONDS = 20  # between asking a stage to stop and killing it
 
 
-def run_stage(stage: str, *, module: str = "ml", **options: object) -> dict:
+def run_stage(stage: str, *, module: str = "ml", account: str = Account.PIPELINE, **options: object) -> dict:
     """Runs `python -m <module> <stage> --name value ...` and returns the JSON object of its last line.
 
-    Raises AirflowFailException (no retry helps) when the stage refused or was called wrongly, else AirflowException.
+    account: whose rights it has; of other accounts it sees nothing.
+    Raises AirflowFailException (no retry helps) when the stage refused or was called wrongly, else AirflowException;
+    AccountAbsent.
     """
     arguments = [text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", str(value))]
     command = [sys.executable, "-m", module, stage, *arguments]
     log.info("%s", " ".join(command[1:]))
-    with _process_group(command) as process, ThreadPoolExecutor(1) as reader:
+    environment = environment_of(Account(account), os.environ)
+    with _process_group(command, environment) as process, ThreadPoolExecutor(1) as reader:
         complaint = reader.submit(_log_lines, process.stderr)
         result = _log_lines(process.stdout)
         status = process.wait()
@@ -55,10 +59,11 @@ def _log_lines(stream: IO[str]) -> str:
 
 
 @contextmanager
-def _process_group(command: list[str]) -> Iterator[subprocess.Popen]:
+def _process_group(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen]:
     """The command in a session of its own, stopped as a whole when the task is stopped."""
     process = subprocess.Popen(  # noqa: S603 (our own interpreter, arguments as a list)
         command,
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

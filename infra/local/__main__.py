@@ -18,6 +18,7 @@ from infra.local.secrets import ensure_secrets
 from infra.local.stack import Stack
 from infra.local.supervisor import DEAD, Status, tail
 from ml.errors import ExitCode, TrailguardError
+from plugins.trailguard_accounts import Account, environment_of
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 screen = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
@@ -29,6 +30,7 @@ def up(
     data: Annotated[str | None, typer.Option(help="a shipped dataset's name, a descriptor or its folder")] = None,
     home: Annotated[Path | None, typer.Option(help="the state folder; without it .trailguard/<dataset>")] = None,
     setting: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for the services, remembered")] = None,
+    secure: Annotated[bool, typer.Option("--secure", help="MLflow asks everybody who they are; remembered")] = False,
 ) -> None:
     """Start what does not run: PostgreSQL, MLflow, Airflow. Returns when all of it is healthy."""
     variables = dict(pair.partition("=")[::2] for pair in setting or [])
@@ -37,7 +39,7 @@ def up(
     chosen = home or home_of(data)
     stack = Stack(chosen)
     with screen.status("starting ...", spinner="dots"):
-        generated = stack.up(variables, screen.print)
+        generated = stack.up(variables, screen.print, secure=secure)
     make_current(stack.home)
     if generated:
         _introduce(stack)
@@ -82,9 +84,11 @@ def psql(context: typer.Context, home: Home = CURRENT) -> None:
 
 
 @app.command()
-def env(home: Home = CURRENT) -> None:
+def env(
+    home: Home = CURRENT, account: Annotated[Account, typer.Option(help="whose rights")] = Account.PIPELINE
+) -> None:
     """Print export lines; eval them to run stages, airflow or mlflow by hand."""
-    for name, value in Stack(home).environment().items():
+    for name, value in environment_of(account, Stack(home).environment()).items():
         typer.echo(f"export {name}={shlex.quote(value)}")
 
 
@@ -112,7 +116,7 @@ def clean(home: Home = CURRENT) -> None:
 def _introduce(stack: Stack) -> None:
     screen.print("\nPasswords, shown this once; they stay in secrets.env, mode 600:")
     for user, password in stack.logins.items():
-        screen.print(f"  Airflow {user:<8} {password}", markup=False)
+        screen.print(f"  {user:<15} {password}", markup=False)
 
 
 def _table(statuses: list[Status]) -> Table:

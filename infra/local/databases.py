@@ -7,10 +7,10 @@ from psycopg2 import sql
 from psycopg2.extensions import connection
 
 from infra.local.secrets import ROLES, password_name
-from infra.postgres.roles import create_role
+from infra.postgres import roles
 
 OWNERS = {"airflow": "airflow", "mlflow": "mlflow", "trailguard": "trailguard_owner"}
-GUESTS = {"trailguard": ("trailguard_writer", "trailguard_recommender", "trailguard_analyst")}
+GUESTS = {"trailguard": [role for role in roles.ROLES if role != roles.OWNER]}
 
 
 def create_roles_and_databases(superuser_dsn: str, secrets: Mapping[str, str]) -> None:
@@ -22,7 +22,7 @@ def create_roles_and_databases(superuser_dsn: str, secrets: Mapping[str, str]) -
     session.autocommit = True  # CREATE DATABASE refuses to run in a transaction
     try:
         for role in ROLES:
-            create_role(session, role, secrets[password_name(role)])
+            roles.create_role(session, role, secrets[password_name(role)])
         for database, owner in OWNERS.items():
             _create_database(session, database, owner)
     finally:

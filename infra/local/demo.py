@@ -28,6 +28,7 @@ from ml.datasets.descriptor import Descriptor
 from ml.datasets.find import find_dataset
 from ml.errors import ExitCode, TrailguardError
 from ml.files import write_json
+from plugins.trailguard_accounts import Account, environment_of
 
 DAGS = {
     "ingest_events",
@@ -81,14 +82,14 @@ class Journey:
         return self.descriptor.demo.as_of + timedelta(days=self.descriptor.demo.score_days - 1)
 
 
-def travel(data: str, home: Path, *, approve: bool) -> Journey:
+def travel(data: str, home: Path, *, approve: bool, secure: bool = False) -> Journey:
     """Runs the journey. Raises TrailguardError where a stage refuses or fails."""
     descriptor = find_dataset(data)
     if descriptor.demo is None:
         raise NoDemoPlan(descriptor=descriptor.path)
     journey = Journey(descriptor, Stack(home))
     _simulate(journey)
-    _start(journey, data)
+    _start(journey, data, secure=secure)
     airflow = log_in(journey)
     plan = descriptor.demo
     _load(journey, airflow, plan.history_start, plan.as_of, "history")
@@ -106,7 +107,7 @@ def _simulate(journey: Journey) -> None:
             run_stage(journey, "simulate-marketplace", "--out", str(raw))
 
 
-def _start(journey: Journey, data: str) -> None:
+def _start(journey: Journey, data: str, *, secure: bool) -> None:
     plan = journey.descriptor.demo
     variables = {
         "TRAILGUARD_DATASET": str(Path(data).resolve()) if Path(data).exists() else data,
@@ -115,12 +116,12 @@ def _start(journey: Journey, data: str) -> None:
         "TRAILGUARD_ALERT_BUDGET": str(plan.alert_budget),
     }
     with journey.stage("start PostgreSQL, MLflow, Airflow") as status:
-        generated = journey.stack.up(variables, status.update)
+        generated = journey.stack.up(variables, status.update, secure=secure)
     make_current(journey.stack.home)
     if generated:
         screen.print("  Passwords, shown this once; they stay in secrets.env, mode 600:")
         for user, password in journey.stack.logins.items():
-            screen.print(f"    Airflow {user:<8} {password}", markup=False)
+            screen.print(f"    {user:<15} {password}", markup=False)
 
 
 def _stop_others(home: Path) -> None:
@@ -176,9 +177,10 @@ def evaluate(journey: Journey) -> dict:
         return run_stage(journey, "evaluate-later", "--as-of", str(plan.as_of), "--until", str(plan.history_end))
 
 
-def run_stage(journey: Journey, *arguments: str) -> dict:
+def run_stage(journey: Journey, *arguments: str, account: Account = Account.PIPELINE) -> dict:
     """Runs a stage by hand, as a shell would."""
-    environment = os.environ | (journey.stack.environment() if journey.stack.settings.ports else {})
+    started = environment_of(account, journey.stack.environment()) if journey.stack.settings.ports else {}
+    environment = os.environ | started
     command = [sys.executable, "-m", "ml", *arguments]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
@@ -189,13 +191,14 @@ def run_stage(journey: Journey, *arguments: str) -> dict:
 def main(
     data: Annotated[str, typer.Option(help="a shipped dataset, a descriptor or its folder")] = "marketplace",
     approve: Annotated[bool, typer.Option(help="answer the promotion's question through the API")] = True,
+    secure: Annotated[bool, typer.Option("--secure", help="MLflow asks everybody who they are; remembered")] = False,
 ) -> None:
     """Raw events to flags, in one go."""
     start = time.monotonic()
     try:
         home = home_of(data)
         _stop_others(home)
-        journey = travel(data, home, approve=approve)
+        journey = travel(data, home, approve=approve, secure=secure)
         metrics = evaluate(journey)["metrics"]
     except TrailguardError as error:
         screen.print(f"[red]{error}[/]", markup=True)

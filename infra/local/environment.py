@@ -1,17 +1,38 @@
 """The environment of every service, stage and shell: one function, for the embedded stack and for Compose alike."""
 
 from collections.abc import Mapping
+from functools import reduce
+from operator import or_
 
 from infra.local.secrets import password_name
 from infra.local.site import Site
+from plugins.trailguard_accounts import Account
 
 USERS = {"admin": "AIRFLOW_ADMIN_PASSWORD", "viewer": "AIRFLOW_VIEWER_PASSWORD"}  # role (and name) -> secret
+MLFLOW_USERS = {name: f"MLFLOW_{name.upper()}_PASSWORD" for name in ("admin", *Account, "viewer")}
+ROLE_OF = {Account.PIPELINE: "trailguard_writer", Account.PROMOTER: "trailguard_promoter"}  # in the database
 OWN_HOSTS = "127.0.0.1,localhost,mlflow,api-server,postgres"
 
 
 def environment(site: Site, secrets: Mapping[str, str]) -> dict[str, str]:
     """Variable -> value. `secrets` holds values, or for Compose the placeholders that it fills in itself."""
-    return {**_trailguard(site, secrets), **_mlflow(site, secrets), **_airflow(site, secrets)}
+    shared = {**_trailguard(site, secrets), **_mlflow(site), **_airflow(site, secrets)}
+    return reduce(or_, (_account(site, secrets, account) for account in Account), shared)
+
+
+def mlflow_server(site: Site, secrets: Mapping[str, str]) -> dict[str, str]:
+    """What MLflow's server alone needs beside it; a stage that held this could pass by every account."""
+    guard = {
+        "MLFLOW_AUTH_CONFIG_PATH": f"{site.home}/mlflow/basic_auth.ini",
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets["MLFLOW_SECRET_KEY"],
+    }
+    server = {
+        "MLFLOW_BACKEND_STORE_URI": database_url(site, secrets, "mlflow", "mlflow"),
+        "MLFLOW_ARTIFACTS_DESTINATION": f"{site.home}/mlflow/artifacts",
+        "MLFLOW_SERVER_ALLOWED_HOSTS": f"localhost:*,127.0.0.1:*,{site.mlflow}",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # 2 processes instead of 10, and nothing here uses the others
+    }
+    return server | guard if site.secure else server
 
 
 def database_url(site: Site, secrets: Mapping[str, str], role: str, database: str) -> str:
@@ -22,11 +43,17 @@ def passwords_file(site: Site) -> str:
     return f"{site.home}/airflow/passwords.json"
 
 
+def _account(site: Site, secrets: Mapping[str, str], account: Account) -> dict[str, str]:
+    own = {"TRAILGUARD_DATABASE_URL": database_url(site, secrets, ROLE_OF[account], "trailguard")}
+    if site.secure:
+        own |= {"MLFLOW_TRACKING_USERNAME": account, "MLFLOW_TRACKING_PASSWORD": secrets[MLFLOW_USERS[account]]}
+    return {f"{account.prefix}{name}": str(value) for name, value in own.items()}
+
+
 def _trailguard(site: Site, secrets: Mapping[str, str]) -> dict[str, str]:
     return {
         "TRAILGUARD_HOME": site.home,
         "TRAILGUARD_LAKE": site.lake,
-        "TRAILGUARD_DATABASE_URL": database_url(site, secrets, "trailguard_writer", "trailguard"),
         "TRAILGUARD_MLFLOW_TRACKING_URI": f"http://{site.mlflow}",
         "TRAILGUARD_HOLDOUT_KEY": secrets["TRAILGUARD_HOLDOUT_KEY"],
         "PYTHONPATH": site.project,
@@ -37,13 +64,9 @@ def _trailguard(site: Site, secrets: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _mlflow(site: Site, secrets: Mapping[str, str]) -> dict[str, str]:
+def _mlflow(site: Site) -> dict[str, str]:
     return {
         "MLFLOW_TRACKING_URI": f"http://{site.mlflow}",
-        "MLFLOW_BACKEND_STORE_URI": database_url(site, secrets, "mlflow", "mlflow"),
-        "MLFLOW_ARTIFACTS_DESTINATION": f"{site.home}/mlflow/artifacts",
-        "MLFLOW_SERVER_ALLOWED_HOSTS": f"localhost:*,127.0.0.1:*,{site.mlflow}",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # 2 processes instead of 10, and nothing here uses the others
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # logs are read in Airflow, where a bar is a wall of text
         "GIT_PYTHON_REFRESH": "quiet",

@@ -7,14 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-ROLES = (
-    "airflow",
-    "mlflow",
-    "trailguard_owner",
-    "trailguard_writer",
-    "trailguard_recommender",
-    "trailguard_analyst",
-)
+from infra.postgres import roles
+
+ROLES = ("airflow", "mlflow", *roles.ROLES)
 
 
 def password_name(role: str) -> str:
@@ -24,6 +19,10 @@ def password_name(role: str) -> str:
 
 def _token() -> str:
     return secrets.token_hex(16)
+
+
+def _typeable() -> str:
+    return secrets.token_urlsafe(12)
 
 
 def _fernet_key() -> str:
@@ -37,8 +36,13 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "AIRFLOW_API_SECRET_KEY": _token,
     "AIRFLOW_FERNET_KEY": _fernet_key,
     "TRAILGUARD_HOLDOUT_KEY": _token,
-    "AIRFLOW_ADMIN_PASSWORD": lambda: secrets.token_urlsafe(12),
-    "AIRFLOW_VIEWER_PASSWORD": lambda: secrets.token_urlsafe(12),
+    "AIRFLOW_ADMIN_PASSWORD": _typeable,
+    "AIRFLOW_VIEWER_PASSWORD": _typeable,
+    "MLFLOW_SECRET_KEY": _token,
+    "MLFLOW_ADMIN_PASSWORD": _typeable,
+    "MLFLOW_PIPELINE_PASSWORD": _token,
+    "MLFLOW_PROMOTER_PASSWORD": _token,
+    "MLFLOW_VIEWER_PASSWORD": _typeable,
 }
 
 

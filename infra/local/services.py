@@ -6,6 +6,7 @@ from infra.local.site import Site
 
 MONITOR = "/api/v2/monitor/health"
 PREPARE_MLFLOW = ("python", "-m", "infra.local.prepare_mlflow")
+PREPARE_ACCOUNTS = ("python", "-m", "infra.local.prepare_accounts")
 PREPARE_AIRFLOW = ("python", "-m", "infra.local.prepare_airflow")
 
 
@@ -31,12 +32,14 @@ def services(site: Site) -> tuple[Service, ...]:
     monitor = f"http://{site.airflow}{MONITOR}"
     mlflow_port = site.mlflow.rpartition(":")[2]
     mlflow_options = ("--host", site.bind, "--port", mlflow_port, "--workers", "1", "--serve-artifacts")
+    # with workspaces, who was granted nothing may do nothing; without them anybody could create models and experiments
+    guard = ("--app-name", "basic-auth", "--enable-workspaces") if site.secure else ()
     # Airflow's log servers would listen on every interface; the API server reads the files from the shared folder
     no_log_server = "--skip-serve-logs"
     return (
         Service(
             "mlflow",
-            ("python", "-m", "mlflow", "server", *mlflow_options),
+            ("python", "-m", "mlflow", "server", *mlflow_options, *guard),
             f"http://{site.mlflow}/health",
             opens=f"http://{site.mlflow}",
         ),

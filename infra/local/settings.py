@@ -9,11 +9,15 @@ from ml.files import write_json
 
 @dataclass
 class Settings:
-    """ports: service -> port. variables: environment beside our own. prepared: schema -> version it stands at."""
+    """ports: service -> port. variables: environment beside our own. prepared: schema -> version it stands at.
+
+    secure: whether MLflow asks everybody who they are.
+    """
 
     ports: dict[str, int] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     prepared: dict[str, str] = field(default_factory=dict)
+    secure: bool = False
 
     @classmethod
     def load(cls, home: Path) -> "Settings":

@@ -21,17 +21,23 @@ class Site:
     mlflow: str
     airflow: str
     airflow_in_browser: str
+    secure: bool  # whether MLflow asks everybody who they are
 
     @property
     def lake(self) -> str:
         return f"{self.home}/lake"
 
 
-def embedded(home: Path, ports: Mapping[str, int]) -> Site:
+def embedded(home: Path, ports: Mapping[str, int], *, secure: bool) -> Site:
     """The stack on this machine; every server on loopback."""
     addresses = {name: f"{LOOPBACK}:{port}" for name, port in ports.items()}
     return Site(
-        project=str(PROJECT), home=str(home), bind=LOOPBACK, airflow_in_browser=addresses["airflow"], **addresses
+        project=str(PROJECT),
+        home=str(home),
+        bind=LOOPBACK,
+        airflow_in_browser=addresses["airflow"],
+        secure=secure,
+        **addresses,
     )
 
 
@@ -43,4 +49,5 @@ COMPOSE = Site(
     mlflow="mlflow:5000",
     airflow="api-server:8080",
     airflow_in_browser=f"{LOOPBACK}:8080",
+    secure=True,
 )

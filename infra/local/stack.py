@@ -10,12 +10,13 @@ from pathlib import Path
 
 import psutil
 
-from infra.local.environment import USERS, environment
+from infra.local.environment import MLFLOW_USERS, USERS, environment, mlflow_server
 from infra.local.health import HEALTHY
 from infra.local.ports import free_port
 from infra.local.postgres import PostgresServer
-from infra.local.secrets import ensure_secrets, load_secrets, secrets_file
-from infra.local.services import PREPARE_AIRFLOW, PREPARE_MLFLOW, Service, services
+from infra.local.prepare_mlflow import write_auth_config
+from infra.local.secrets import ROLES, ensure_secrets, load_secrets, secrets_file
+from infra.local.services import PREPARE_ACCOUNTS, PREPARE_AIRFLOW, PREPARE_MLFLOW, Service, services
 from infra.local.settings import Settings
 from infra.local.site import SERVERS, Site, embedded
 from infra.local.supervisor import DEAD, STOPPED, Status, Supervisor, memory_of
@@ -23,7 +24,7 @@ from infra.postgres.migrate import migrate
 from ml.errors import ExitCode, TrailguardError
 
 START_TIMEOUT = 180  # seconds; a cold start takes about 30 on two cores
-POSTGRES, MLFLOW_SCHEMA, AIRFLOW_SCHEMA = "postgres", "prepare-mlflow", "prepare-airflow"
+POSTGRES, MLFLOW_SCHEMA, ACCOUNTS, AIRFLOW_SCHEMA = "postgres", "prepare-mlflow", "prepare-accounts", "prepare-airflow"
 Report = Callable[[str], None]
 
 
@@ -59,7 +60,7 @@ class Stack:
     def site(self) -> Site:
         if not self.settings.ports:
             raise NoStack(home=str(self.home))
-        return embedded(self.home, self.settings.ports)
+        return embedded(self.home, self.settings.ports, secure=self.settings.secure)
 
     @property
     def postgres(self) -> PostgresServer:
@@ -75,11 +76,13 @@ class Stack:
 
     @property
     def logins(self) -> dict[str, str]:
-        """Airflow's users and their passwords."""
-        return {user: self.secrets[name] for user, name in USERS.items()}
+        """People's users of each server and their passwords."""
+        airflow = {f"Airflow {user}": self.secrets[name] for user, name in USERS.items()}
+        mlflow = {f"MLflow {user}": self.secrets[MLFLOW_USERS[user]] for user in USERS}
+        return airflow | mlflow if self.settings.secure else airflow
 
     def environment(self) -> dict[str, str]:
-        """What services, stages and shells need; holds passwords."""
+        """What services need, and of every account what its stages need; holds passwords."""
         return environment(self.site, self.secrets) | self.settings.variables
 
     def status(self) -> list[Status]:
@@ -87,17 +90,24 @@ class Stack:
 
     # --- what it does ---
 
-    def up(self, variables: Mapping[str, str] | None = None, report: Report = lambda line: None) -> set[str]:
+    def up(
+        self,
+        variables: Mapping[str, str] | None = None,
+        report: Report = lambda line: None,
+        *,
+        secure: bool = False,
+    ) -> set[str]:
         """Starts what does not run and waits until all is healthy.
 
         variables: environment of the services beside our own (TRAILGUARD_DATASET, ...), remembered; services that run
-        with other values are restarted. Returns the names of newly generated secrets. Raises ServiceDied,
-        ServiceNotReady, PostgresFailed.
+        with other values are restarted. secure: from now on MLflow asks everybody who they are. Returns the names of
+        newly generated secrets. Raises ServiceDied, ServiceNotReady, PostgresFailed.
         """
         with self._lock():
             _, generated = ensure_secrets(secrets_file(self.home))
             self._choose_ports()
             self.settings.variables |= variables or {}
+            self.settings.secure |= secure
             self.settings.save(self.home)
             self._start(report)
         return generated
@@ -107,7 +117,7 @@ class Stack:
         if not self.settings.ports:
             return
         with self._lock():
-            for unfinished in (MLFLOW_SCHEMA, AIRFLOW_SCHEMA):
+            for unfinished in (MLFLOW_SCHEMA, ACCOUNTS, AIRFLOW_SCHEMA):
                 self.supervisor.stop(unfinished)
             for service in reversed(self.services):
                 self.supervisor.stop(service.name)
@@ -142,23 +152,25 @@ class Stack:
         tell(POSTGRES, self.site.postgres)
         mlflow, *airflow = self.services
         environment = self.environment()
-        self._upgrade_mlflow(environment)
-        self.supervisor.start(mlflow, environment)
+        self._start_mlflow(mlflow, environment | mlflow_server(self.site, self.secrets))
         self._prepare_airflow(environment)
+        if self.settings.secure:
+            self._prepare_accounts(mlflow, environment)
         for service in airflow:
             self.supervisor.start(service, environment)
         self.supervisor.wait_healthy(self.services, START_TIMEOUT, lambda service: tell(service.name, service.opens))
 
     def _start_postgres(self) -> None:
         server = self.postgres
-        if server.is_running() and "databases" in self.settings.prepared:
+        roles = " ".join(ROLES)
+        if server.is_running() and self.settings.prepared.get("databases") == roles:
             return
         server.initialise()
         server.start()
         server.create_roles_and_databases()
-        self._prepared("databases", "1")
+        self._prepared("databases", roles)
 
-    def _upgrade_mlflow(self, environment: Mapping[str, str]) -> None:
+    def _start_mlflow(self, service: Service, environment: Mapping[str, str]) -> None:
         """When the installed MLflow is another one than last time, its schema is brought along before it starts."""
         installed = version("mlflow")
         if self.settings.prepared.get("mlflow", installed) != installed:
@@ -166,18 +178,28 @@ class Stack:
             child = self.supervisor.run(MLFLOW_SCHEMA, PREPARE_MLFLOW, environment)
             self.supervisor.finish(MLFLOW_SCHEMA, child)
         self._prepared("mlflow", installed)
+        if self.settings.secure:
+            write_auth_config({**environment, **self._passwords(MLFLOW_USERS)})
+        self.supervisor.start(service, environment)
+
+    def _prepare_accounts(self, mlflow: Service, environment: Mapping[str, str]) -> None:
+        self.supervisor.wait_healthy([mlflow], START_TIMEOUT, lambda service: None)
+        child = self.supervisor.run(ACCOUNTS, PREPARE_ACCOUNTS, {**environment, **self._passwords(MLFLOW_USERS)})
+        self.supervisor.finish(ACCOUNTS, child)
 
     def _prepare_airflow(self, environment: Mapping[str, str]) -> None:
         """Airflow's and Trailguard's own schema, side by side."""
         installed = version("apache-airflow")
         due = self.settings.prepared.get("apache-airflow") != installed
-        passwords = {name: self.secrets[name] for name in USERS.values()}
         with ExitStack() as preparing:
             if due:
-                child = self.supervisor.run(AIRFLOW_SCHEMA, PREPARE_AIRFLOW, {**environment, **passwords})
+                child = self.supervisor.run(AIRFLOW_SCHEMA, PREPARE_AIRFLOW, {**environment, **self._passwords(USERS)})
                 preparing.callback(self.supervisor.finish, AIRFLOW_SCHEMA, child)
             migrate(self.postgres.dsn("trailguard_owner", "trailguard"))
         self._prepared("apache-airflow", installed)
+
+    def _passwords(self, users: Mapping[str, str]) -> dict[str, str]:
+        return {name: self.secrets[name] for name in users.values()}
 
     def _postgres_status(self) -> Status:
         server = self.postgres

@@ -3,6 +3,9 @@
 import json
 from dataclasses import dataclass
 
+from psycopg2 import errors
+
+from ml.errors import ExitCode, TrailguardError
 from ml.postgres import insert_row, transaction
 
 
@@ -20,8 +23,17 @@ class Promotion:
     dag_run_id: str | None
 
 
+class PromotionNotAllowed(TrailguardError):
+    """This account of the database may not record promotions, so no alias was moved.
+
+    Run the stage as the promoter: `eval "$(python -m infra.local env --account promoter)"`.
+    """
+
+    exit_code = ExitCode.USAGE
+
+
 class PromotionLedger:
-    """Meets the append-only table promotion_ledger as trailguard_writer.
+    """Meets the append-only table promotion_ledger as trailguard_promoter.
 
     Args:
         url: address of the trailguard database, libpq's or SQLAlchemy's.
@@ -31,10 +43,13 @@ class PromotionLedger:
         self.url = url
 
     def record(self, promotion: Promotion) -> None:
-        """Appends one row; the same DAG run's second attempt appends nothing."""
+        """Appends one row; the same DAG run's second attempt appends nothing. Raises PromotionNotAllowed."""
         facts = vars(promotion) | {"gate_results": json.dumps(promotion.gate_results)}
-        with transaction(self.url) as rows:
-            insert_row(rows, "promotion_ledger", facts, "ON CONFLICT DO NOTHING")
+        try:
+            with transaction(self.url) as rows:
+                insert_row(rows, "promotion_ledger", facts, "ON CONFLICT DO NOTHING")
+        except errors.InsufficientPrivilege:
+            raise PromotionNotAllowed(model=promotion.model_name) from None
 
     def moves(self, model_name: str, alias: str) -> list[tuple[str, str | None]]:
         """(to_version, dag_run_id) of every move of the alias, the first one first."""

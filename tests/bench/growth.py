@@ -25,6 +25,7 @@ from rich.console import Console
 from infra.local.demo import Journey, travel
 from infra.local.stack import Stack
 from ml.contracts.intervals import Interval
+from plugins.trailguard_accounts import Account, environment_of
 from tests.bench.rows import Row, alone
 from tests.bench.shop import build_lake
 from tests.small_shop import WORLD, open_shop
@@ -94,7 +95,7 @@ def replace_lake(journey: Journey, events: int) -> int:
 def score_bare(journey: Journey) -> list[Stage]:
     """The DAG's stages in its order, a shard on each core."""
     interval = Interval.parse(DAY.isoformat(), (DAY + timedelta(days=1)).isoformat())
-    environment = os.environ | journey.stack.environment()
+    environment = os.environ | environment_of(Account.PIPELINE, journey.stack.environment())
     common = {"start": interval.start.isoformat(), "end": interval.end.isoformat()}
     plan, answer = run_stage(environment, "plan-shards", **common)
     began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""One small shop's whole journey through the real scheduler, which every test of this tier looks at."""
+"""One small shop's whole journey through the real scheduler, with accounts, which every test of this tier looks at."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,8 +32,11 @@ class Travelled:
 def travelled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Travelled]:
     shop, home = open_shop(tmp_path_factory.mktemp("shop")), tmp_path_factory.mktemp("home")
     try:
-        journey = travel(str(shop), home, approve=True)
+        journey = travel(str(shop), home, approve=True, secure=True)
         days = [AS_OF + timedelta(days=day) for day in range(SCORED_DAYS)]
-        yield Travelled(journey, log_in(journey), days)
+        with pytest.MonkeyPatch.context() as patch:  # the tests look at MLflow as its administrator does
+            patch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
+            patch.setenv("MLFLOW_TRACKING_PASSWORD", journey.stack.secrets["MLFLOW_ADMIN_PASSWORD"])
+            yield Travelled(journey, log_in(journey), days)
     finally:
         Stack(home).down()

@@ -8,6 +8,9 @@ from infra.local.postgres import PostgresServer
 from infra.local.secrets import password_name
 from infra.postgres.migrate import migrate
 from infra.postgres.roles import OWNER, ROLES, create_roles
+from ml.flags.store import FlagStore
+from ml.flags.thresholds import ThresholdStore
+from tests.flag_rows import THRESHOLD, Lake, day, event_flags_of, flags_of, run_of
 
 RoleUrl = Callable[[str], str]
 
@@ -38,3 +41,14 @@ def migrated(postgres: PostgresServer, request: pytest.FixtureRequest) -> Iterat
 def url_of(postgres: PostgresServer, migrated: str) -> RoleUrl:
     """Role -> address of the module's migrated database."""
     return lambda role: postgres.dsn(role, migrated)
+
+
+@pytest.fixture(scope="module")
+def flagged(url_of: RoleUrl) -> RoleUrl:
+    """A database with one flagged user and one flagged event."""
+    store = FlagStore(url_of("trailguard_writer"))
+    ThresholdStore(url_of("trailguard_writer")).record(THRESHOLD)
+    run = run_of(day(0), 2)
+    events = event_flags_of(run, {("ann", "review-7"): 0.9})
+    store.publish(run, flags_of(run, {"ann": 0.9, "bob": 0.8}), Lake().scored_below, events)
+    return url_of

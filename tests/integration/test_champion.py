@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ml.registry.champion import Champion, LedgerContradicted, NothingBefore, champions
-from ml.registry.ledger import PromotionLedger
+from ml.registry.ledger import PromotionLedger, PromotionNotAllowed
 from ml.registry.model_registry import CHAMPION, ModelRegistry, VersionAbsent
 from tests.integration.conftest import RoleUrl
 
@@ -19,11 +19,18 @@ def champion(url_of: RoleUrl, tmp_path: Path, request: pytest.FixtureRequest) ->
     registry.client.create_registered_model(registry.name)
     for _ in range(3):
         registry.client.create_model_version(registry.name, source=str(tmp_path), run_id=None)
-    return Champion(registry, PromotionLedger(url_of("trailguard_writer")))
+    return Champion(registry, PromotionLedger(url_of("trailguard_promoter")))
 
 
 def move(champion: Champion, version: str, dag_run_id: str | None = None) -> dict:
     return champion.move(version, decided_by="ann", reason="because", gate_results=[], dag_run_id=dag_run_id)
+
+
+def test_an_account_that_may_not_promote_is_told_so_and_moves_nothing(champion: Champion, url_of: RoleUrl):
+    pipeline = Champion(champion.registry, PromotionLedger(url_of("trailguard_writer")))
+    with pytest.raises(PromotionNotAllowed, match="--account promoter"):
+        move(pipeline, "1")
+    assert champion.version is None
 
 
 def test_a_move_is_recorded_and_a_second_attempt_writes_nothing(champion: Champion):

@@ -59,6 +59,7 @@ class Registered:
     registry: ModelRegistry
     version: str
     training: Path
+    promoter: str  # the promoter's address of the database
 
     @property
     def model(self) -> ModelVersion:
@@ -92,11 +93,11 @@ def registered(url_of: RoleUrl, tmp_path_factory: pytest.TempPathFactory) -> Ite
             patch.setenv(f"TRAILGUARD_{name}", str(value))
         patch.setattr(derived, "MODELS", (Model.LIGHTGBM,))
         settings.cache_clear()
-        yield run_stages()
+        yield run_stages(url_of("trailguard_promoter"))
     settings.cache_clear()
 
 
-def run_stages() -> Registered:
+def run_stages(promoter: str) -> Registered:
     train.take_snapshot(as_of=AS_OF)
     compare.compare_models(as_of=AS_OF)
     train.fit_model(as_of=AS_OF, architecture=Choice.WINNER)
@@ -104,7 +105,7 @@ def run_stages() -> Registered:
     registry = candidates()
     version = registry.version_of(CHALLENGER)
     threshold.choose_threshold(as_of=AS_OF, model=registry.name, version=version)
-    return Registered(registry, version, train.training_folder(AS_OF))
+    return Registered(registry, version, train.training_folder(AS_OF), promoter)
 
 
 def finish_training(as_of: str) -> None:
@@ -194,7 +195,11 @@ def test_since_leaves_only_users_who_came_later(registered: Registered):
 
 
 def promoted(registered: Registered) -> ModelVersion:
-    promote.promote_model(version=registered.version, approved_by="ann")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRAILGUARD_DATABASE_URL", registered.promoter)
+        settings.cache_clear()
+        promote.promote_model(version=registered.version, approved_by="ann")
+    settings.cache_clear()
     return ModelVersion(production().name, production().version_of(CHAMPION))
 
 

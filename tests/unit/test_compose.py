@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.environment import USERS, environment
+from infra.local.environment import MLFLOW_USERS, USERS, environment, mlflow_server
 from infra.local.postgres import CLUSTER, SETTINGS
 from infra.local.secrets import ROLES, ensure_secrets, password_name
-from infra.local.services import PREPARE_AIRFLOW, PREPARE_MLFLOW, services
+from infra.local.services import PREPARE_ACCOUNTS, PREPARE_AIRFLOW, PREPARE_MLFLOW, services
 from infra.local.site import COMPOSE, PROJECT
 
 BINARY = Path(find_spec("compose").origin).parent / "docker-compose"
-PREPARATIONS = {"prepare-databases", "prepare-mlflow", "prepare-airflow"}
+PREPARATIONS = {"prepare-databases", "prepare-mlflow", "prepare-accounts", "prepare-airflow"}
 SERVICES = {service.name: service for service in services(COMPOSE)}
 DATA = {"TRAILGUARD_DATA": "/srv/shop", "TRAILGUARD_DATASET": "/data/shop"}
 
@@ -72,15 +72,27 @@ def test_every_service_has_the_same_command(model: dict):
         name: service.command for name, service in SERVICES.items()
     }
     assert tuple(model["prepare-mlflow"]["command"]) == PREPARE_MLFLOW
+    assert tuple(model["prepare-accounts"]["command"]) == PREPARE_ACCOUNTS
     assert tuple(model["prepare-airflow"]["command"]) == PREPARE_AIRFLOW
 
 
 def test_every_service_has_the_same_environment(model: dict, secrets: dict):
     ours = environment(COMPOSE, secrets) | {"TRAILGUARD_DATASET": DATA["TRAILGUARD_DATASET"]}
-    for name in [*SERVICES, "prepare-mlflow"]:
+    for name in SERVICES.keys() - {"mlflow"}:
         assert model[name]["environment"] == ours
-    passwords = {name: secrets[name] for name in USERS.values()}
-    assert model["prepare-airflow"]["environment"] == ours | passwords
+    server = ours | mlflow_server(COMPOSE, secrets)
+    assert model["mlflow"]["environment"] == server
+    admin = MLFLOW_USERS["admin"]
+    assert model["prepare-mlflow"]["environment"] == server | {admin: secrets[admin]}
+    for name, users in {"prepare-airflow": USERS, "prepare-accounts": MLFLOW_USERS}.items():
+        assert model[name]["environment"] == ours | {user: secrets[user] for user in users.values()}
+
+
+def test_no_service_but_mlflow_s_own_can_pass_by_its_accounts(model: dict, secrets: dict):
+    told = {name: model[name]["environment"].values() for name in SERVICES.keys() - {"mlflow"}}
+    assert told
+    for name in ("MLFLOW_DB_PASSWORD", "MLFLOW_ADMIN_PASSWORD", "MLFLOW_SECRET_KEY"):
+        assert not [service for service, values in told.items() if any(secrets[name] in value for value in values)]
 
 
 def test_the_databases_are_prepared_with_every_role_s_password(model: dict, secrets: dict):

@@ -1,0 +1,83 @@
+"""Whose rights a stage has that a DAG starts."""
+
+import re
+from pathlib import Path
+
+import pytest
+from trailguard_accounts import Account, AccountAbsent, environment_of
+from trailguard_promotion import promote
+from trailguard_stage import run_stage
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICE = {
+    "TRAILGUARD_DATABASE_URL": "writer's",
+    "MLFLOW_TRACKING_USERNAME": "pipeline",
+    "TRAILGUARD_LAKE": "lake",
+    "PROMOTER_TRAILGUARD_DATABASE_URL": "promoter's",
+    "PROMOTER_MLFLOW_TRACKING_USERNAME": "promoter",
+}
+PIPELINE = {name: SERVICE[name] for name in ("TRAILGUARD_DATABASE_URL", "MLFLOW_TRACKING_USERNAME", "TRAILGUARD_LAKE")}
+PROMOTER = PIPELINE | {"TRAILGUARD_DATABASE_URL": "promoter's", "MLFLOW_TRACKING_USERNAME": "promoter"}
+TELLS_ITS_ENVIRONMENT = "import json, os, sys\nprint(json.dumps({'asked': sys.argv[1:], **os.environ}))\n"
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process has a service's environment, and its stages tell theirs: module `telling`, or ml itself."""
+    for name, value in SERVICE.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "telling.py").write_text(TELLS_ITS_ENVIRONMENT)
+    (tmp_path / "ml").mkdir()
+    (tmp_path / "ml" / "__main__.py").write_text(TELLS_ITS_ENVIRONMENT)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
+def accounts_of(told: dict) -> dict[str, str]:
+    return {name: value for name, value in told.items() if name in SERVICE}
+
+
+def test_an_account_s_variables_stand_under_their_plain_names_and_no_other_s_are_there():
+    assert environment_of(Account.PIPELINE, SERVICE) == PIPELINE
+    assert environment_of(Account.PROMOTER, SERVICE) == PROMOTER
+
+
+def test_an_account_that_the_environment_does_not_know_is_refused_by_its_name():
+    with pytest.raises(AccountAbsent, match="account=promoter"):
+        environment_of(Account.PROMOTER, PIPELINE)
+
+
+@pytest.mark.usefixtures("service")
+def test_a_stage_has_the_pipeline_s_rights_and_never_sees_the_promoter_s():
+    told = run_stage("any-stage", module="telling", as_of="2014-03-01")
+    assert told["asked"] == ["any-stage", "--as-of", "2014-03-01"]
+    assert accounts_of(told) == PIPELINE
+    assert not [name for name in told if name.startswith("PROMOTER_")]
+
+
+@pytest.mark.usefixtures("service")
+def test_a_stage_that_is_started_as_the_promoter_has_the_promoter_s_rights_alone():
+    told = run_stage("any-stage", module="telling", account="promoter")
+    assert accounts_of(told) == PROMOTER
+    assert not [name for name in told if name.startswith("PROMOTER_")]
+
+
+@pytest.mark.usefixtures("service")
+def test_a_promotion_runs_as_the_promoter():
+    told = promote({"version": "3", "results": []}, {"responded_by_user": {"name": "ann"}}, "by hand")
+    assert told["asked"][:5] == ["promote-model", "--version", "3", "--approved-by", "ann"]
+    assert accounts_of(told) == PROMOTER
+
+
+@pytest.mark.usefixtures("service")
+def test_a_roll_back_runs_as_the_promoter(dags):
+    told = dags["rollback_model"].get_task("rollback_model").python_callable("it flags shoppers", "ann", "", "by hand")
+    assert told["asked"][:3] == ["rollback-model", "--reason", "it flags shoppers"]
+    assert accounts_of(told) == PROMOTER
+
+
+def test_no_other_stage_asks_for_an_account():
+    sources = [path.read_text() for folder in ("dags", "plugins") for path in (ROOT / folder).glob("*.py")]
+    asking = [stage for text in sources for stage in re.findall(r'"([a-z-]+)",\s+account="promoter"', text)]
+    assert sorted(asking) == ["promote-model", "rollback-model"]
+    assert sum(text.count('account="') for text in sources) == len(asking)
