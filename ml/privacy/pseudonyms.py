@@ -1,0 +1,95 @@
+"""Users under other names: a keyed hash, which only a holder of the key can repeat."""
+
+import hmac
+import json
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+
+from ml.errors import ExitCode, TrailguardError
+from ml.files import new_file
+from ml.ingest.batch import Batch
+from ml.ingest.column_checks import CONTROL, LONGEST_ID
+
+DIGITS = 32  # hexadecimal, 128 bits: that two of a billion users get one name has a probability of 10^-21
+IDENTITY = "identity.json"  # in the lake: which key its users' names were made with
+_MARK = "\x00which key"  # no user has this name, for an id holds no control character
+
+
+class PseudonymKeyChanged(TrailguardError):
+    """The lake was filled under another pseudonym key, or under none: a user would stand in it under two names.
+
+    Set TRAILGUARD_PSEUDONYM_KEY to the key that it was filled with (secrets.env of the state folder, .env for Compose);
+    to change the key, ingest everything again into an empty lake and an empty database.
+    """
+
+    exit_code = ExitCode.USAGE
+
+
+class Pseudonyms:
+    """HMAC-SHA-256 of user ids. key: the deployment's secret."""
+
+    def __init__(self, key: str):
+        self._key = key.encode()
+
+    def of(self, user_id: str) -> str:
+        """The name that the user has everywhere behind ingestion: DIGITS hexadecimal digits."""
+        return hmac.digest(self._key, user_id.encode(), "sha256").hex()[:DIGITS]
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells one key from another and nothing about either."""
+        return self.of(_MARK)
+
+    def veil(self, batch: Batch, columns: frozenset[str]) -> Batch:
+        """The batch without a user id in clear. columns: those of the file that hold one.
+
+        An id that breaks the contract is replaced by one that breaks it in the same way. A row as it was read becomes
+        its mapped columns, as JSON; of a line that is no row nothing is kept, for nobody knows where an id stands in it.
+        """
+        texts = batch.texts
+        for name in columns.intersection(texts.column_names):
+            texts = texts.set_column(texts.column_names.index(name), name, self._rename(texts[name]))
+        written = pl.DataFrame(texts).select(pl.struct(pl.all()).struct.json_encode()).to_series()
+        rejects = [reject._replace(raw="") for reject in batch.rejects]
+        return Batch(texts, batch.lines, written.to_arrow().cast(pa.string()), rejects)
+
+    def _rename(self, users: pa.ChunkedArray) -> pa.Array:
+        """Each different id is hashed once."""
+        coded = users.combine_chunks().dictionary_encode()
+        known = pl.Series(coded.dictionary, dtype=pl.String)
+        odd = zip(known.str.contains(CONTROL), known.str.len_chars() > LONGEST_ID, strict=True)
+        names = [self._name(user, *how) for user, how in zip(known, odd, strict=True)]
+        return pa.array(names, pa.string()).take(coded.indices)
+
+    def _name(self, user_id: str, control: bool, long: bool) -> str:
+        if control or long:
+            return "\x01" if control else "-" * (LONGEST_ID + 1)
+        return self.of(user_id) if user_id.strip() else user_id
+
+
+def require_same_key(lake: Path, pseudonyms: Pseudonyms | None) -> None:
+    """Raises PseudonymKeyChanged unless this is the key, or the absence of one, under which the lake was filled."""
+    found, wanted = _identity(lake), pseudonyms and pseudonyms.fingerprint
+    if found is not None and found["key"] != wanted:
+        raise PseudonymKeyChanged(lake=lake, filled_under=found["key"] or "no key", set_now=wanted or "no key")
+
+
+def take_identity(lake: Path, pseudonyms: Pseudonyms | None) -> None:
+    """Lets an empty lake be of this key from now on; of two that come at once, of the first one's.
+
+    Raises PseudonymKeyChanged where it is of another.
+    """
+    require_same_key(lake, pseudonyms)
+    if not (lake / IDENTITY).exists():
+        with new_file(lake / IDENTITY, replace=False) as unfinished:
+            unfinished.write_text(json.dumps({"key": pseudonyms and pseudonyms.fingerprint}))
+        require_same_key(lake, pseudonyms)
+
+
+def _identity(lake: Path) -> dict[str, str | None] | None:
+    """None: the lake is empty. Lakes of earlier versions were all filled in clear."""
+    if (lake / IDENTITY).exists():
+        return json.loads((lake / IDENTITY).read_text())
+    return {"key": None} if (lake / "events").is_dir() else None
