@@ -40,3 +40,4 @@ class Stage(StrEnum):
     TRAIN = "train"
     PROMOTE = "promote"
     SCORE = "score"
+    ERASE = "erase"

@@ -3,7 +3,7 @@
 import logging
 import sys
 
-from ml.commands import compare, evaluate, ingest, pretrain, promote, review, score, threshold, train, tune
+from ml.commands import compare, evaluate, ingest, pretrain, privacy, promote, review, score, threshold, train, tune
 from ml.commands.stage import new_app
 from ml.errors import TrailguardError
 
@@ -11,7 +11,7 @@ app = new_app(
     "Trailguard's stages, from raw events to published flags.\n\n"
     "Exit status: 0 done, 2 wrong usage, 3 refused (a gate or a contract said no), 4 an input is absent, 1 a bug."
 )
-for part in (ingest, compare, pretrain, tune, train, threshold, promote, score, review, evaluate):
+for part in (ingest, compare, pretrain, tune, train, threshold, promote, score, review, evaluate, privacy):
     app.registered_commands += part.app.registered_commands
 
 

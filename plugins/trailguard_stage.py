@@ -23,18 +23,21 @@ from ml.errors import ExitCode
 log = logging.getLogger(__name__)
 
 NEVER_RETRIED = {ExitCode.USAGE, ExitCode.REFUSED}
+ACCOUNTS = ("ERASER_",)  # what the variables of accounts other than the pipeline's begin with
 GRACE_SECONDS = 20  # between asking a stage to stop and killing it
 
 
-def run_stage(stage: str, *, module: str = "ml", **options: object) -> dict:
+def run_stage(stage: str, *, module: str = "ml", account: str = "", **options: object) -> dict:
     """Runs `python -m <module> <stage> --name value ...` and returns the JSON object of its last line.
 
+    account: with whose rights, the pipeline's by default; the variables that begin with its name stand in for those
+    without it.
     Raises AirflowFailException (no retry helps) when the stage refused or was called wrongly, else AirflowException.
     """
     arguments = [text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", str(value))]
     command = [sys.executable, "-m", module, stage, *arguments]
     log.info("%s", " ".join(command[1:]))
-    with _process_group(command) as process, ThreadPoolExecutor(1) as reader:
+    with _process_group(command, _environment(account)) as process, ThreadPoolExecutor(1) as reader:
         complaint = reader.submit(_log_lines, process.stderr)
         result = _log_lines(process.stdout)
         status = process.wait()
@@ -43,6 +46,13 @@ def run_stage(stage: str, *, module: str = "ml", **options: object) -> dict:
     if status != ExitCode.OK:
         raise AirflowException(f"{stage} ended with status {status}: {complaint.result()}")
     return json.loads(result)
+
+
+def _environment(account: str) -> dict[str, str]:
+    """Ours, without the rights of other accounts."""
+    own = f"{account.upper()}_" if account else ""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(ACCOUNTS)}
+    return plain | {name.removeprefix(own): value for name, value in os.environ.items() if own and name.startswith(own)}
 
 
 def _log_lines(stream: IO[str]) -> str:
@@ -55,10 +65,11 @@ def _log_lines(stream: IO[str]) -> str:
 
 
 @contextmanager
-def _process_group(command: list[str]) -> Iterator[subprocess.Popen]:
+def _process_group(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen]:
     """The command in a session of its own, stopped as a whole when the task is stopped."""
     process = subprocess.Popen(  # noqa: S603 (our own interpreter, arguments as a list)
         command,
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -10,7 +10,7 @@ from infra.local.secrets import ROLES, password_name
 from infra.postgres.roles import create_role
 
 OWNERS = {"airflow": "airflow", "mlflow": "mlflow", "trailguard": "trailguard_owner"}
-GUESTS = {"trailguard": ("trailguard_writer", "trailguard_recommender", "trailguard_analyst")}
+GUESTS = {"trailguard": ("trailguard_writer", "trailguard_recommender", "trailguard_analyst", "trailguard_eraser")}
 
 
 def create_roles_and_databases(superuser_dsn: str, secrets: Mapping[str, str]) -> None:

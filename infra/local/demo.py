@@ -37,6 +37,7 @@ DAGS = {
     "promote_model",
     "rollback_model",
     "score_users",
+    "erase_user",
 }
 screen = Console(highlight=False, soft_wrap=True)
 

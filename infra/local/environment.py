@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from infra.local.secrets import password_name
+from infra.local.secrets import PSEUDONYM_KEY, password_name
 from infra.local.site import Site
 
 USERS = {"admin": "AIRFLOW_ADMIN_PASSWORD", "viewer": "AIRFLOW_VIEWER_PASSWORD"}  # role (and name) -> secret
@@ -27,6 +27,8 @@ def _trailguard(site: Site, secrets: Mapping[str, str]) -> dict[str, str]:
         "TRAILGUARD_HOME": site.home,
         "TRAILGUARD_LAKE": site.lake,
         "TRAILGUARD_DATABASE_URL": database_url(site, secrets, "trailguard_writer", "trailguard"),
+        "ERASER_TRAILGUARD_DATABASE_URL": database_url(site, secrets, "trailguard_eraser", "trailguard"),
+        PSEUDONYM_KEY: secrets.get(PSEUDONYM_KEY, ""),
         "TRAILGUARD_MLFLOW_TRACKING_URI": f"http://{site.mlflow}",
         "PYTHONPATH": site.project,
         "PYTHONUNBUFFERED": "1",

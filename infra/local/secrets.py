@@ -14,6 +14,7 @@ ROLES = (
     "trailguard_writer",
     "trailguard_recommender",
     "trailguard_analyst",
+    "trailguard_eraser",
 )
 
 
@@ -39,6 +40,12 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "AIRFLOW_ADMIN_PASSWORD": lambda: secrets.token_urlsafe(12),
     "AIRFLOW_VIEWER_PASSWORD": lambda: secrets.token_urlsafe(12),
 }
+PSEUDONYM_KEY = "TRAILGUARD_PSEUDONYM_KEY"  # made only where users are to be known by pseudonyms
+
+
+def pseudonym_key() -> dict[str, str]:
+    """A new one, for ensure_secrets to keep beside the others."""
+    return {PSEUDONYM_KEY: secrets.token_hex(32)}
 
 
 def secrets_file(home: Path) -> Path:

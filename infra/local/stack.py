@@ -14,7 +14,7 @@ from infra.local.environment import USERS, environment
 from infra.local.health import HEALTHY
 from infra.local.ports import free_port
 from infra.local.postgres import PostgresServer
-from infra.local.secrets import ensure_secrets, load_secrets, secrets_file
+from infra.local.secrets import ensure_secrets, load_secrets, pseudonym_key, secrets_file
 from infra.local.services import PREPARE_AIRFLOW, PREPARE_MLFLOW, Service, services
 from infra.local.settings import Settings
 from infra.local.site import SERVERS, Site, embedded
@@ -87,15 +87,22 @@ class Stack:
 
     # --- what it does ---
 
-    def up(self, variables: Mapping[str, str] | None = None, report: Report = lambda line: None) -> set[str]:
+    def up(
+        self,
+        variables: Mapping[str, str] | None = None,
+        report: Report = lambda line: None,
+        *,
+        pseudonyms: bool = False,
+    ) -> set[str]:
         """Starts what does not run and waits until all is healthy.
 
         variables: environment of the services beside our own (TRAILGUARD_DATASET, ...), remembered; services that run
-        with other values are restarted. Returns the names of newly generated secrets. Raises ServiceDied,
+        with other values are restarted. pseudonyms: whether ingestion replaces user ids by a keyed hash, remembered;
+        their key is generated then. Returns the names of newly generated secrets. Raises ServiceDied,
         ServiceNotReady, PostgresFailed.
         """
         with self._lock():
-            _, generated = ensure_secrets(secrets_file(self.home))
+            _, generated = ensure_secrets(secrets_file(self.home), pseudonym_key() if pseudonyms else {})
             self._choose_ports()
             self.settings.variables |= variables or {}
             self.settings.save(self.home)

@@ -19,7 +19,7 @@ ADDRESS = "postgresql://user:password@host:port/trailguard"
 
 @app.command()
 def roles(url: Annotated[str, typer.Option(envvar="TRAILGUARD_SUPERUSER_URL", help=ADDRESS)]) -> None:
-    """Creates the four login roles. Passwords come from <ROLE>_DB_PASSWORD, as in TRAILGUARD_WRITER_DB_PASSWORD."""
+    """Creates the login roles. Passwords come from <ROLE>_DB_PASSWORD, as in TRAILGUARD_WRITER_DB_PASSWORD."""
     passwords = {role: os.environ.get(f"{role.upper()}_DB_PASSWORD", "") for role in login_roles.ROLES}
     login_roles.create_roles(url, passwords)
     typer.echo("\n".join(login_roles.ROLES))

@@ -89,7 +89,7 @@ class Traces:
         return self.words.search(content.decode("utf-8", errors="replace")) is not None
 
     def _mentions(self, table: pa.Table) -> Iterator[tuple[str, np.ndarray]]:
-        """Columns that name no users by themselves, and which of their values mention this one; none where it is none."""
+        """Columns that are not of users, with those of their values that mention this one; only where there are any."""
         users = set(user_columns(table.schema))
         for name in text_columns(table.schema):
             if name in users or not (self.telling or name == RAW):

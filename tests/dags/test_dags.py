@@ -38,6 +38,7 @@ GRAPHS = {
         "decide_flags",
         "publish_flags",
     ],
+    "erase_user": ["erase_user"],
 }
 OUTLETS = {
     "publish_events": "events",
