@@ -12,6 +12,8 @@ from ml.errors import TrailguardError
 from ml.files import write_json
 from ml.privacy.traces import NAMES_USERS
 
+EXAMPLES = "partial_unexpected"  # what the names of a result's examples begin with
+
 
 class ExpectationsFailed(TrailguardError):
     """A batch does not meet its expectations, so it is not published.
@@ -74,10 +76,9 @@ def _without_users(result: ExpectationSuiteValidationResult) -> ExpectationSuite
     """No example of a value that names a user: results and pages are kept for ever, and outlive a user's erasure."""
     for item in result.results:
         arguments = item.expectation_config.kwargs
-        if any(NAMES_USERS.search(name) for name in [arguments.get("column", ""), *arguments.get("column_list", [])]):
-            item.result = {
-                name: told for name, told in item.result.items() if not name.startswith("partial_unexpected")
-            }
+        columns = [arguments.get("column", ""), *arguments.get("column_list", [])]
+        if any(map(NAMES_USERS.search, columns)):
+            item.result = {name: told for name, told in item.result.items() if not name.startswith(EXAMPLES)}
     return result
 
 

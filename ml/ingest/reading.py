@@ -134,7 +134,10 @@ def label_reading(descriptor: Descriptor) -> Reading:
 
 
 def read_file(reading: Reading, file: SourceFile, days: Interval, guard: Guard) -> Iterator[Part]:
-    """Yields every row of the file, checked and guarded. Raises TimesUnreadable, PeriodWrong, and what `read_rows` raises."""
+    """Yields every row of the file, guarded and checked.
+
+    Raises TimesUnreadable, PeriodWrong, and what `read_rows` raises.
+    """
     first, last = days.start.date(), (days.end - timedelta(days=1)).date()
     rows = readable = outside_period = 0
     unreadable = None

@@ -12,7 +12,7 @@ from ml.ingest.batch import Batch, Reject
 from ml.ingest.column_checks import BROKEN, DS, LINE, RAW, REASON
 from ml.privacy.pseudonyms import Pseudonyms
 
-_CELLS, _WORDS = (re.compile(marks) for marks in (r'[,;|\t"{}\[\]]+', r'[\s,;|:"{}\[\]]+'))
+_CELLS, _WORDS = (re.compile(marks) for marks in (r'[,;|\x00-\x1f"{}\[\]]+', r'[\s,;|:\x00-\x1f"{}\[\]]+'))
 
 
 def digest_of(user_id: str) -> str:
@@ -53,9 +53,8 @@ class Guard:
 
     def _names_erased(self, rows: pl.DataFrame) -> pl.Series:
         """Of refused rows: a user whose id could not be read may still stand in the row as it was read."""
-        refused = rows[REASON].is_not_null()
-        named = [self._named_in(raw) for raw in rows[RAW].filter(refused)]
-        return pl.Series(refused).set(refused, pl.Series(named, dtype=pl.Boolean)) if named else refused
+        read = zip(rows[REASON], rows[RAW], strict=True)
+        return pl.Series([reason is not None and self._named_in(raw) for reason, raw in read], dtype=pl.Boolean)
 
     def _named_in(self, raw: str) -> bool:
         return any(digest_of(cell) in self.erased for cell in set(_cells(raw)))

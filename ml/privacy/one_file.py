@@ -1,4 +1,4 @@
-"""One file without a user: tables lose the user's rows, texts what mentions the user; each file is whole at any moment."""
+"""One file without a user: a table loses their rows, a text what mentions them; the file is whole at any moment."""
 
 import csv
 from collections.abc import Iterator

@@ -46,7 +46,7 @@ class Pseudonyms:
         """The batch without a user id in clear. columns: those of the file that hold one.
 
         An id that breaks the contract is replaced by one that breaks it in the same way. A row as it was read becomes
-        its mapped columns, as JSON; of a line that is no row nothing is kept, for nobody knows where an id stands in it.
+        its mapped columns, as JSON; of a line that is no row nothing is kept, for nobody knows where an id is in it.
         """
         texts = batch.texts
         for name in columns.intersection(texts.column_names):

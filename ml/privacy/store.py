@@ -48,7 +48,7 @@ class ErasureStore:
             rows.execute("SELECT ask_erasure(%s)", [digest])
 
     def erase(self, request: Request, traces: Traces | None, files: Mapping[str, Touched]) -> dict[str, int]:
-        """Table -> rows deleted or blanked; recorded with what was done to files. traces: None: nobody has this digest."""
+        """Table -> rows deleted or blanked; recorded with what was done to files. traces: None where there are none."""
         user, pattern = (traces.user_id, traces.pattern) if traces else (None, None)
         done = json.dumps({place: asdict(touched) for place, touched in files.items()})
         asked = [user, pattern, request.digest, request.reason, request.requested_by, request.dag_run_id, done]

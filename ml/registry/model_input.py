@@ -34,9 +34,9 @@ def to_model_input(sequences: Sequences) -> pd.DataFrame:
 
 
 def to_example(sequences: Sequences) -> pd.DataFrame:
-    """The same, users and events renamed: an example stays with every version for good, and outlives a user's erasure."""
+    """The same, users and events renamed: an example stays with a version for good, and outlives a user's erasure."""
     frame = to_model_input(sequences)
-    events = [f"event-{event + 1:03}" for event in range(len(frame))]
+    events = [f"event-{event + 1:06}" for event in range(len(frame))]
     return frame.assign(user_id=[f"example-{user + 1}" for user in sequences.row_users], event_id=events)
 
 
