@@ -59,7 +59,7 @@ class ErasureStore:
     def search(self, traces: Traces) -> int:
         """How many columns were looked at, those of all tables that can hold a name. Raises TraceLeft."""
         with transaction(self.url) as rows:
-            rows.execute("SELECT place, found FROM find_traces(%s, %s)", [traces.user_id, traces.pattern])
+            rows.execute("SELECT place, traces FROM find_traces(%s, %s)", [traces.user_id, traces.pattern])
             places = rows.fetchall()
         for place, found in places:
             if found:

@@ -20,6 +20,8 @@ from infra.postgres.migrate import (
 from infra.postgres.roles import OWNER, ROLES, PasswordMissing, create_roles
 
 TABLES = {
+    "erased_user",
+    "erasure",
     "event_flag",
     "event_flag_blank",
     "ingested_partition",
@@ -36,6 +38,7 @@ TABLES = {
 VIEWS = {
     "current_event_flag",
     "current_flag",
+    "erasure_history",
     "event_flag_history",
     "flag_counts",
     "flag_history",
@@ -185,7 +188,11 @@ def test_functions_that_lend_the_owners_rights_fix_their_search_path(postgres: P
         database=migrated,
     )
     assert {name for name, _ in lending} == {
+        "ask_erasure",
         "await_turn",
+        "erase_user",
+        "find_traces",
+        "find_user",
         "gather_flags",
         "index_flags",
         "oldest_unexpired_interval",

@@ -29,15 +29,21 @@ REVIEW = (
 SWAP = f"SELECT stage_flags('user_flag', {START}, NULL, NULL), swap_flags('user_flag', {START})"
 TABLES = [
     "user_flag", "event_flag", "scoring_run", "threshold", "promotion_ledger", "label", "review", "ingested_partition",
-    "review_suggestion", "schema_migration",
+    "review_suggestion", "erased_user", "erasure", "schema_migration",
 ]  # fmt: skip
 CURRENT = ["current_flag", "current_event_flag"]
 HISTORIES = [
     "flag_history", "event_flag_history", "flag_verdict", "flag_counts", "reason_counts", "run_history",
     "threshold_history", "promotion_history", "label_history", "review_history", "partition_history",
-    "suggested_review",
+    "suggested_review", "erasure_history",
 ]  # fmt: skip
-EVERYBODY = ["trailguard_writer", "trailguard_recommender", "trailguard_analyst"]
+ERASE = [
+    f"SELECT ask_erasure('{'a' * 64}')",
+    "SELECT * FROM find_traces('ann', NULL)",
+    f"SELECT find_user('{'a' * 64}')",
+    f"SELECT ask_erasure('{'a' * 64}'), erase_user('ann', NULL, '{'a' * 64}', 'asked to', 'dora', NULL, '{{}}')",
+]
+EVERYBODY = ["trailguard_writer", "trailguard_recommender", "trailguard_analyst", "trailguard_eraser"]
 
 
 def reads(names: list[str]) -> list[str]:
@@ -48,7 +54,7 @@ MAY = {
     "trailguard_recommender": reads(CURRENT),
     "trailguard_analyst": [*reads(CURRENT + HISTORIES), REVIEW],
     "trailguard_writer": [
-        *reads(TABLES[:-1] + CURRENT),
+        *reads(TABLES[:-2] + CURRENT),
         SWAP,
         PROMOTE,
         LABEL,
@@ -56,8 +62,14 @@ MAY = {
         "UPDATE scoring_run SET stands = stands",
         "CREATE TEMPORARY TABLE arrived ()",
     ],
+    "trailguard_eraser": ERASE,
 }
 NOBODY_MAY = [
+    "UPDATE erasure SET reason = 'other'",
+    "DELETE FROM erasure",
+    "DELETE FROM erased_user",
+    "INSERT INTO erased_user (user_digest) VALUES ('a')",
+    "SELECT * FROM text_columns()",
     "CREATE TABLE trailguard.mine ()",
     "CREATE TABLE public.mine ()",
     "CREATE SCHEMA mine",
@@ -83,14 +95,18 @@ NOBODY_MAY = [
 ]
 MAY_NOT = {
     "trailguard_recommender": [
-        *reads(TABLES + HISTORIES), SWAP, REVIEW, PROMOTE, LABEL, "CREATE TEMPORARY TABLE mine ()",
+        *reads(TABLES + HISTORIES), SWAP, REVIEW, PROMOTE, LABEL, "CREATE TEMPORARY TABLE mine ()", *ERASE,
     ],
     "trailguard_analyst": [
-        *reads(TABLES), SWAP, PROMOTE, LABEL, "CREATE TEMPORARY TABLE mine ()",
+        *reads(TABLES), SWAP, PROMOTE, LABEL, "CREATE TEMPORARY TABLE mine ()", *ERASE,
         "INSERT INTO review (user_id, interval_start, verdict, kind, reviewer, reviewed_at)"
         f" VALUES ('ann', {START}, 'good', 'none', 'dora', '2000-01-01')",
     ],
-    "trailguard_writer": [REVIEW],
+    "trailguard_writer": [REVIEW, *ERASE, "SELECT * FROM erasure"],
+    "trailguard_eraser": [
+        *reads(TABLES + HISTORIES + CURRENT), SWAP, REVIEW, PROMOTE, LABEL, "SELECT await_turn()",
+        f"DELETE FROM user_flag WHERE interval_start = {START}", "CREATE TEMPORARY TABLE mine ()",
+    ],
 }  # fmt: skip
 
 
@@ -134,10 +150,11 @@ def test_the_recommender_finds_the_flags_it_may_read(shop: RoleUrl):
     assert attempt(shop("trailguard_recommender"), "SELECT * FROM current_event_flag") == 1
 
 
-@pytest.mark.parametrize("table", ["threshold", "promotion_ledger", "label", "review"])
+@pytest.mark.parametrize("table", ["threshold", "promotion_ledger", "label", "review", "erasure"])
 @pytest.mark.parametrize("change", ["UPDATE {} SET {} = {}", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
 def test_not_even_the_owner_rewrites_what_is_append_only(shop: RoleUrl, table: str, change: str):
-    column = {"threshold": "value", "promotion_ledger": "reason", "label": "source", "review": "reviewer"}[table]
+    column = {"threshold": "value", "promotion_ledger": "reason", "label": "source", "review": "reviewer"}
+    column = column.get(table, "reason")
     with pytest.raises(errors.RestrictViolation, match=f"{table} is append-only"):
         attempt(shop(OWNER), change.format(table, column, column))
 

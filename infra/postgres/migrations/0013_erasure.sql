@@ -71,7 +71,7 @@ LANGUAGE sql STABLE SET search_path = trailguard, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION text_columns IS 'Every column of every table that can hold a user''s name, and whether it holds nothing else.';
 
-CREATE FUNCTION find_traces(of_user text, pattern text) RETURNS TABLE (place text, found bigint)
+CREATE FUNCTION find_traces(of_user text, pattern text) RETURNS TABLE (place text, traces bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = trailguard, pg_temp AS $$
 DECLARE
     one record;
@@ -79,9 +79,9 @@ BEGIN
     FOR one IN SELECT * FROM text_columns() LOOP
         place := one.relation || '.' || one.name;
         IF one.names_users THEN
-            EXECUTE format('SELECT count(*) FROM %s WHERE %I = $1', one.relation, one.name) INTO found USING of_user;
+            EXECUTE format('SELECT count(*) FROM %s WHERE %I = $1', one.relation, one.name) INTO traces USING of_user;
         ELSE
-            EXECUTE format('SELECT count(*) FROM %s WHERE %I::text ~ $1', one.relation, one.name) INTO found USING pattern;
+            EXECUTE format('SELECT count(*) FROM %s WHERE %I::text ~ $1', one.relation, one.name) INTO traces USING pattern;
         END IF;
         RETURN NEXT;
     END LOOP;
