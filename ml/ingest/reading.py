@@ -145,7 +145,7 @@ def read_file(reading: Reading, file: SourceFile, days: Interval, guard: Guard) 
     for read in read_rows(file, reading.columns, required=reading.required, one_line=one_line):
         batch = guard.veil(read, users)
         checked = reading.check(batch, reading.descriptor, file.period)
-        found = guard.blank(checked.rows)
+        found = guard.blank(guard.describe(checked.rows, batch))
         rows, readable = rows + checked.rows.height, readable + checked.readable
         outside_period += checked.outside_period
         unreadable = unreadable or checked.unreadable

@@ -34,6 +34,15 @@ class Guard:
             return batch
         return Batch(batch.texts, batch.lines, batch.raw, [self._blank(reject) for reject in batch.rejects])
 
+    def describe(self, rows: pl.DataFrame, batch: Batch) -> pl.DataFrame:
+        """Checked rows of a veiled batch; the refused ones get their mapped columns, as JSON, for what was read."""
+        refused = rows[REASON].is_not_null()
+        if not self.pseudonyms or not refused.any():
+            return rows
+        read = pl.Series(batch.lines).is_in(rows[LINE].filter(refused).to_list())
+        written = pl.DataFrame(batch.texts).filter(read).select(pl.struct(pl.all()).struct.json_encode()).to_series()
+        return rows.with_columns(rows[RAW].scatter(refused.arg_true(), written))
+
     def blank(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Checked rows; those of erased users are refused, and nothing but their lines is left of them."""
         if not self.erased or rows.is_empty():

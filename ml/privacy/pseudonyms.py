@@ -2,6 +2,7 @@
 
 import hmac
 import json
+from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +14,7 @@ from ml.ingest.batch import Batch
 from ml.ingest.column_checks import CONTROL, LONGEST_ID
 
 DIGITS = 32  # hexadecimal, 128 bits: that two of a billion users get one name has a probability of 10^-21
+REMEMBERED = 2**18  # users, of whom most come again in the next batch
 IDENTITY = "identity.json"  # in the lake: which key its users' names were made with
 _MARK = "\x00which key"  # no user has this name, for an id holds no control character
 
@@ -32,8 +34,9 @@ class Pseudonyms:
 
     def __init__(self, key: str):
         self._key = key.encode()
+        self.of = lru_cache(REMEMBERED)(self._hash)
 
-    def of(self, user_id: str) -> str:
+    def _hash(self, user_id: str) -> str:
         """The name that the user has everywhere behind ingestion: DIGITS hexadecimal digits."""
         return hmac.digest(self._key, user_id.encode(), "sha256").hex()[:DIGITS]
 
@@ -45,28 +48,30 @@ class Pseudonyms:
     def veil(self, batch: Batch, columns: frozenset[str]) -> Batch:
         """The batch without a user id in clear. columns: those of the file that hold one.
 
-        An id that breaks the contract is replaced by one that breaks it in the same way. A row as it was read becomes
-        its mapped columns, as JSON; of a line that is no row nothing is kept, for nobody knows where an id is in it.
+        An id that breaks the contract is replaced by one that breaks it in the same way. No row is kept as it was read;
+        of a line that is no row nothing is, for nobody knows where an id is in it.
         """
         texts = batch.texts
         for name in columns.intersection(texts.column_names):
             texts = texts.set_column(texts.column_names.index(name), name, self._rename(texts[name]))
-        written = pl.DataFrame(texts).select(pl.struct(pl.all()).struct.json_encode()).to_series()
         rejects = [reject._replace(raw="") for reject in batch.rejects]
-        return Batch(texts, batch.lines, written.to_arrow().cast(pa.string()), rejects)
+        return Batch(texts, batch.lines, pa.nulls(len(batch.lines), pa.string()), rejects)
 
     def _rename(self, users: pa.ChunkedArray) -> pa.Array:
-        """Each different id is hashed once."""
+        """Each different id of a batch is looked at once."""
         coded = users.combine_chunks().dictionary_encode()
-        known = pl.Series(coded.dictionary, dtype=pl.String)
-        odd = zip(known.str.contains(CONTROL), known.str.len_chars() > LONGEST_ID, strict=True)
-        names = [self._name(user, *how) for user, how in zip(known, odd, strict=True)]
-        return pa.array(names, pa.string()).take(coded.indices)
-
-    def _name(self, user_id: str, control: bool, long: bool) -> str:
-        if control or long:
-            return "\x01" if control else "-" * (LONGEST_ID + 1)
-        return self.of(user_id) if user_id.strip() else user_id
+        known = pl.Series("user", coded.dictionary, pl.String)
+        user = pl.col("user")
+        named = (
+            pl.when(user.str.contains(CONTROL))
+            .then(pl.lit("\x01"))
+            .when(user.str.len_chars() > LONGEST_ID)
+            .then(pl.lit("-" * (LONGEST_ID + 1)))
+            .when(user.str.strip_chars() == "")
+            .then(user)
+            .otherwise(pl.Series(map(self.of, known.to_list()), dtype=pl.String))
+        )
+        return pl.DataFrame(known).select(named).to_series().to_arrow().cast(pa.string()).take(coded.indices)
 
 
 def require_same_key(lake: Path, pseudonyms: Pseudonyms | None) -> None:

@@ -74,14 +74,14 @@ def find(travelled: Travelled, user: str) -> set[str]:
 @pytest.fixture(scope="module")
 def planted(travelled: Travelled) -> str:
     """A user who is everywhere."""
-    lake, plan = travelled.stack.home / "lake", travelled.journey.descriptor.demo
-    trained = pq.read_table(next(lake.glob("training/as_of=*/heldout.parquet")))["user_id"].unique().to_pylist()
+    plan = travelled.journey.descriptor.demo
+    doubt = run_stage(travelled.journey, "doubt-labels", "--as-of", str(plan.as_of))
+    trained = pq.ParquetFile(f"{doubt['folder']}/beliefs.parquet").read()["user_id"].to_pylist()
     ((user, start),) = ask(travelled, "trailguard_owner", FLAGGED, trained=trained)
     partition = sql.Identifier(f"event_flag_{start:%Y%m%d}")
     ask(travelled, "trailguard_owner", FLAGGED_EVENT, partition=partition, start=start)
     ask(travelled, "trailguard_analyst", REVIEW, user=user, start=start, comment=f"sells through {user}")
     ask(travelled, "trailguard_writer", SUGGESTION, user=user, start=start)
-    run_stage(travelled.journey, "doubt-labels", "--as-of", str(plan.as_of))
     spoil_a_file(travelled, user, plan.as_of)
     return user
 

@@ -118,6 +118,7 @@ DECLARE
     touched jsonb := '{}';
 BEGIN
     PERFORM await_turn(); -- no publisher may swap in what it has read before, and what dead ones have left goes
+    LOCK TABLE review IN SHARE ROW EXCLUSIVE MODE; -- before label, as a review does: two that wait for each other would fail
     FOR one IN
         SELECT relation, bool_or(t.tgname IS NOT NULL) AS append_only,
                string_agg(format('%I = $1', name), ' OR ') FILTER (WHERE names_users) AS own,
