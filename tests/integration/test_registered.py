@@ -288,7 +288,7 @@ def test_an_erased_user_leaves_the_version_its_snapshot_its_threshold_and_its_ga
         privacy.erase_user(reason="request 17", requested_by="dora", user_id=user)
     settings.cache_clear()
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert told["files"].keys() >= {"events", "training", "scores"}
+    assert told["files"].keys() >= {"events", "training"}
     assert user not in pq.read_table(predictions)["user_id"].to_pylist()
     assert train.load_trained_on(registered.registry.tags(registered.version)).erased == 1
     promote.check_gate()
