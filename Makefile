@@ -28,8 +28,8 @@ $(READY): requirements.lock
 demo: $(READY) ## the whole journey; DATA=a shipped dataset, a descriptor or a folder; SECURE=1 as below
 	$(RUN) -m infra.local.demo --data $(DATA)$(if $(SECURE), --secure)
 
-up: $(READY) ## start PostgreSQL, MLflow and Airflow on loopback; SECURE=1: MLflow asks everybody who they are
-	$(RUN) -m infra.local up --data $(DATA)$(if $(SECURE), --secure)
+up: $(READY) ## start PostgreSQL, MLflow and Airflow on loopback; SECURE=1: MLflow asks everybody who they are; PSEUDONYMS=1: users by a keyed hash
+	$(RUN) -m infra.local up --data $(DATA)$(if $(SECURE), --secure)$(if $(PSEUDONYMS), --pseudonyms)
 
 down: $(READY) ## stop them
 	$(RUN) -m infra.local down
@@ -41,7 +41,7 @@ psql: $(READY) ## a SQL shell as the analyst
 	$(RUN) -m infra.local psql
 
 env: $(READY) ## generate .env for docker compose; DATA=the folder with your files
-	$(RUN) -m infra.local env-file --data $(DATA)
+	$(RUN) -m infra.local env-file --data $(DATA) $(if $(PSEUDONYMS),--pseudonyms)
 
 spark: $(READY) ## install Spark into .trailguard/spark and print what a shell needs to submit
 	@$(RUN) -m infra.spark

@@ -41,3 +41,4 @@ class Stage(StrEnum):
     PROMOTE = "promote"
     SCORE = "score"
     MONITOR = "monitor"
+    ERASE = "erase"

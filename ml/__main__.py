@@ -9,6 +9,7 @@ from ml.commands import (
     ingest,
     monitor,
     pretrain,
+    privacy,
     promote,
     review,
     score,
@@ -24,7 +25,8 @@ app = new_app(
     "Trailguard's stages, from raw events to published flags.\n\n"
     "Exit status: 0 done, 2 wrong usage, 3 refused (a gate or a contract said no), 4 an input is absent, 1 a bug."
 )
-for part in (ingest, compare, pretrain, tune, train, threshold, promote, score, shadow, monitor, review, evaluate):
+PARTS = (ingest, compare, pretrain, tune, train, threshold, promote, score, shadow, monitor, review, evaluate, privacy)
+for part in PARTS:
     app.registered_commands += part.app.registered_commands
 
 

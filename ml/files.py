@@ -4,18 +4,25 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[Path]:
-    """A hidden file beside `path` for the block to write; it becomes `path` if the block ends well."""
+def new_file(path: Path, *, replace: bool = True) -> Iterator[Path]:
+    """A hidden file beside `path` for the block to write; it becomes `path` if the block ends well.
+
+    replace: whether it takes the place of one that is there; else that one stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         yield unfinished
-        os.replace(unfinished, path)
+        if replace:
+            os.replace(unfinished, path)
+        else:
+            with suppress(FileExistsError):
+                os.link(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ml.errors import ExitCode, TrailguardError
@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     database_url: str = ""  # SQLAlchemy URL of the writer role
     mlflow_tracking_uri: str = ""
     model_name: str = "trailguard"  # in production; candidates are versions of a model of their own
+    pseudonym_key: SecretStr = SecretStr("")  # users are known by a hash under this key alone; none: by the shop's ids
     window: int = Field(64, ge=8)  # newest events of a user that the model sees
     precision_floor: float = Field(0.9, gt=0, lt=1)  # of flags, at `confidence`
     fpr_ceiling: float = Field(0.05, gt=0, le=1)  # largest share of good users that may be flagged, at `confidence`
@@ -52,6 +53,13 @@ class Settings(BaseSettings):
     @property
     def backbones_name(self) -> str:
         return f"{self.model_name}-backbone"
+
+    @field_validator("pseudonym_key")
+    @classmethod
+    def long_enough(cls, key: SecretStr) -> SecretStr:
+        if 0 < len(key.get_secret_value()) < 32:
+            raise ValueError("a pseudonym key has at least 32 characters")
+        return key
 
     def changed(self, values: dict[str, str]) -> "Settings":
         """The same with other values for some. Raises SettingsInvalid."""

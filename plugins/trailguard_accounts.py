@@ -7,10 +7,12 @@ from ml.errors import ExitCode, TrailguardError
 
 
 class Account(StrEnum):
-    """Who asks the database and MLflow: the pipeline, which writes everything but promotions, or the promoter."""
+    """Who asks the database and MLflow: the pipeline, which writes everything but promotions; the promoter; the eraser,
+    who takes users out of tables and has nothing to do with MLflow."""
 
     PIPELINE = "pipeline"
     PROMOTER = "promoter"
+    ERASER = "eraser"
 
     @property
     def prefix(self) -> str:

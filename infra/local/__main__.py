@@ -14,7 +14,7 @@ from rich.table import Table
 from infra.local.health import HEALTHY
 from infra.local.homes import CURRENT, all_homes, home_of, make_current
 from infra.local.postgres import binary
-from infra.local.secrets import ensure_secrets
+from infra.local.secrets import ensure_secrets, pseudonym_key
 from infra.local.stack import Stack
 from infra.local.supervisor import DEAD, Status, tail
 from ml.errors import ExitCode, TrailguardError
@@ -23,6 +23,9 @@ from plugins.trailguard_accounts import Account, environment_of
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 screen = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 Home = Annotated[Path, typer.Option(help="the state folder")]
+Pseudonyms = Annotated[
+    bool, typer.Option("--pseudonyms", help="users are known by a keyed hash; the key is generated once, remembered")
+]
 
 
 @app.command()
@@ -31,6 +34,7 @@ def up(
     home: Annotated[Path | None, typer.Option(help="the state folder; without it .trailguard/<dataset>")] = None,
     setting: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for the services, remembered")] = None,
     secure: Annotated[bool, typer.Option("--secure", help="MLflow asks everybody who they are; remembered")] = False,
+    pseudonyms: Pseudonyms = False,
 ) -> None:
     """Start what does not run: PostgreSQL, MLflow, Airflow. Returns when all of it is healthy."""
     variables = dict(pair.partition("=")[::2] for pair in setting or [])
@@ -39,7 +43,7 @@ def up(
     chosen = home or home_of(data)
     stack = Stack(chosen)
     with screen.status("starting ...", spinner="dots"):
-        generated = stack.up(variables, screen.print, secure=secure)
+        generated = stack.up(variables, screen.print, secure=secure, pseudonyms=pseudonyms)
     make_current(stack.home)
     if generated:
         _introduce(stack)
@@ -95,11 +99,12 @@ def env(
 @app.command()
 def env_file(
     data: Annotated[Path, typer.Option(help="the folder with dataset.yaml and the raw files")] = Path("data"),
+    pseudonyms: Pseudonyms = False,
 ) -> None:
     """Write .env for docker compose, mode 600: generated secrets and the data folder. What is there already stays."""
     file = Path(".env")
     paths = {"TRAILGUARD_DATA": str(data.resolve()), "TRAILGUARD_DATASET": f"/data/{data.resolve().name}"}
-    _, added = ensure_secrets(file, paths)
+    _, added = ensure_secrets(file, paths | (pseudonym_key() if pseudonyms else {}))
     screen.print(f"{file}: {len(added)} values written" if added else f"{file}: nothing was missing")
 
 

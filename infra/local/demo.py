@@ -40,6 +40,7 @@ DAGS = {
     "score_users",
     "shadow_challenger",
     "monitor_model",
+    "erase_user",
 }
 screen = Console(highlight=False, soft_wrap=True)
 

@@ -4,13 +4,19 @@ from collections.abc import Mapping
 from functools import reduce
 from operator import or_
 
-from infra.local.secrets import password_name
+from infra.local.secrets import PSEUDONYM_KEY, password_name
 from infra.local.site import Site
 from plugins.trailguard_accounts import Account
 
 USERS = {"admin": "AIRFLOW_ADMIN_PASSWORD", "viewer": "AIRFLOW_VIEWER_PASSWORD"}  # role (and name) -> secret
-MLFLOW_USERS = {name: f"MLFLOW_{name.upper()}_PASSWORD" for name in ("admin", *Account, "viewer")}
-ROLE_OF = {Account.PIPELINE: "trailguard_writer", Account.PROMOTER: "trailguard_promoter"}  # in the database
+MLFLOW_USERS = {
+    name: f"MLFLOW_{name.upper()}_PASSWORD" for name in ("admin", Account.PIPELINE, Account.PROMOTER, "viewer")
+}
+ROLE_OF = {  # in the database
+    Account.PIPELINE: "trailguard_writer",
+    Account.PROMOTER: "trailguard_promoter",
+    Account.ERASER: "trailguard_eraser",
+}
 OWN_HOSTS = "127.0.0.1,localhost,mlflow,api-server,postgres"
 
 
@@ -46,7 +52,9 @@ def passwords_file(site: Site) -> str:
 def _account(site: Site, secrets: Mapping[str, str], account: Account) -> dict[str, str]:
     own = {"TRAILGUARD_DATABASE_URL": database_url(site, secrets, ROLE_OF[account], "trailguard")}
     if site.secure:
-        own |= {"MLFLOW_TRACKING_USERNAME": account, "MLFLOW_TRACKING_PASSWORD": secrets[MLFLOW_USERS[account]]}
+        known = account in MLFLOW_USERS
+        own["MLFLOW_TRACKING_USERNAME"] = account if known else ""
+        own["MLFLOW_TRACKING_PASSWORD"] = secrets[MLFLOW_USERS[account]] if known else ""
     return {f"{account.prefix}{name}": str(value) for name, value in own.items()}
 
 
@@ -54,6 +62,7 @@ def _trailguard(site: Site, secrets: Mapping[str, str]) -> dict[str, str]:
     return {
         "TRAILGUARD_HOME": site.home,
         "TRAILGUARD_LAKE": site.lake,
+        PSEUDONYM_KEY: secrets.get(PSEUDONYM_KEY, ""),
         "TRAILGUARD_MLFLOW_TRACKING_URI": f"http://{site.mlflow}",
         "TRAILGUARD_HOLDOUT_KEY": secrets["TRAILGUARD_HOLDOUT_KEY"],
         "PYTHONPATH": site.project,

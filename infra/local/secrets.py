@@ -44,6 +44,12 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "MLFLOW_PROMOTER_PASSWORD": _token,
     "MLFLOW_VIEWER_PASSWORD": _typeable,
 }
+PSEUDONYM_KEY = "TRAILGUARD_PSEUDONYM_KEY"  # made only where users are to be known by pseudonyms
+
+
+def pseudonym_key() -> dict[str, str]:
+    """A new one, for ensure_secrets to keep beside the others."""
+    return {PSEUDONYM_KEY: secrets.token_hex(32)}
 
 
 def secrets_file(home: Path) -> Path:

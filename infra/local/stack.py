@@ -15,7 +15,7 @@ from infra.local.health import HEALTHY
 from infra.local.ports import free_port
 from infra.local.postgres import PostgresServer
 from infra.local.prepare_mlflow import write_auth_config
-from infra.local.secrets import ROLES, ensure_secrets, load_secrets, secrets_file
+from infra.local.secrets import ROLES, ensure_secrets, load_secrets, pseudonym_key, secrets_file
 from infra.local.services import PREPARE_ACCOUNTS, PREPARE_AIRFLOW, PREPARE_MLFLOW, Service, services
 from infra.local.settings import Settings
 from infra.local.site import SERVERS, Site, embedded
@@ -96,15 +96,17 @@ class Stack:
         report: Report = lambda line: None,
         *,
         secure: bool = False,
+        pseudonyms: bool = False,
     ) -> set[str]:
         """Starts what does not run and waits until all is healthy.
 
         variables: environment of the services beside our own (TRAILGUARD_DATASET, ...), remembered; services that run
-        with other values are restarted. secure: from now on MLflow asks everybody who they are. Returns the names of
-        newly generated secrets. Raises ServiceDied, ServiceNotReady, PostgresFailed.
+        with other values are restarted. secure: from now on MLflow asks everybody who they are. pseudonyms: whether
+        ingestion replaces user ids by a keyed hash, remembered; their key is generated then. Returns the names of newly
+        generated secrets. Raises ServiceDied, ServiceNotReady, PostgresFailed.
         """
         with self._lock():
-            _, generated = ensure_secrets(secrets_file(self.home))
+            _, generated = ensure_secrets(secrets_file(self.home), pseudonym_key() if pseudonyms else {})
             self._choose_ports()
             self.settings.variables |= variables or {}
             self.settings.secure |= secure

@@ -10,7 +10,14 @@ from psycopg2.extensions import connection, encrypt_password
 from ml.errors import ExitCode, TrailguardError
 
 OWNER = "trailguard_owner"
-ROLES = (OWNER, "trailguard_writer", "trailguard_promoter", "trailguard_recommender", "trailguard_analyst")
+ROLES = (
+    OWNER,
+    "trailguard_writer",
+    "trailguard_promoter",
+    "trailguard_recommender",
+    "trailguard_analyst",
+    "trailguard_eraser",
+)
 SETTING_UP = 7_417_002  # the advisory lock that one set-up holds; roles belong to the whole server
 
 

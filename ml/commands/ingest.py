@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ml.commands.privacy import load_guard
 from ml.commands.stage import End, Start, new_app, stage
 from ml.contracts.intervals import Interval
 from ml.settings import settings
@@ -41,7 +42,7 @@ def read_events(start: Start, end: End) -> dict:
     """Read, check and de-duplicate an interval's raw events into the staging area."""
     from ml.ingest.ingest import stage_events
 
-    return _counts(stage_events(descriptor(), Interval.parse(start, end), _lake()))
+    return _counts(stage_events(descriptor(), Interval.parse(start, end), _lake(), load_guard()))
 
 
 @stage(app)
@@ -57,7 +58,7 @@ def read_labels(start: Start, end: End) -> dict:
     """Read, check and de-duplicate the labels that became known in an interval into the staging area."""
     from ml.ingest.ingest import stage_labels
 
-    return _counts(stage_labels(descriptor(), Interval.parse(start, end), _lake()))
+    return _counts(stage_labels(descriptor(), Interval.parse(start, end), _lake(), load_guard()))
 
 
 @stage(app)

@@ -32,13 +32,15 @@ def check_gate() -> dict:
     bundles = {"challenger": registry.fetch(version, folder)}
     if champion:
         bundles["champion"] = acting.fetch(champion, folder)
-    test = load_trained_on(registry.tags(version)).slice("test")
+    snapshot = load_trained_on(registry.tags(version))
+    test = snapshot.slice("test")
     results = check_gates(compare_rivals(bundles, test))
     require_open(results)
     measured = describe_gates(results, version=version, champion=champion, users=len(test))
     return {
         "version": version,
         "champion": champion,
+        "erased_since_training": snapshot.erased,
         "results": [*(result.to_dict() for result in results), threshold_result(threshold)],
         "report": f"{measured}\n\n{describe_threshold(threshold)}",
     }

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from ml.privacy.lock import hold_lake
+from ml.settings import settings
+
 Start = Annotated[str, typer.Option(help="Start of the interval, ISO 8601, UTC where no zone is given.")]
 End = Annotated[str, typer.Option(help="End of the interval, itself outside it.")]
 AsOf = Annotated[str, typer.Option(help="Nothing that was not known before this moment is used.")]
@@ -20,13 +23,18 @@ def new_app(text: str = "") -> typer.Typer:
     return typer.Typer(help=text, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
-def stage(app: typer.Typer) -> Callable[[Callable[..., dict]], Callable[..., None]]:
-    """Makes a function that returns facts a command that prints them as JSON on its last line."""
+def stage(app: typer.Typer, *, alone: bool = False) -> Callable[[Callable[..., dict]], Callable[..., None]]:
+    """Makes a function that returns facts a command that prints them as JSON on its last line.
+
+    alone: whether it waits until no other stage is at work on the lake, and lets none begin.
+    """
 
     def register(function: Callable[..., dict]) -> Callable[..., None]:
         @functools.wraps(function)
         def command(*args: object, **kwargs: object) -> None:
-            typer.echo(json.dumps(function(*args, **kwargs), default=str))
+            with hold_lake(settings().lake, alone=alone):
+                found = function(*args, **kwargs)
+            typer.echo(json.dumps(found, default=str))
 
         return app.command()(command)
 

@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 VERSION = 1
+ERASED = "erased"  # the reason of a row of a user who was erased; nothing else is left of it than its line
 
 QUARANTINE_SCHEMA = pa.schema(
     [

@@ -26,5 +26,4 @@ def refusals() -> Iterator[None]:
             table=found.table_name,
             constraint=found.constraint_name,
             said=found.message_primary,
-            row=found.message_detail,
         ) from error

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 
+from ml.contracts.quarantine import ERASED
 from ml.errors import ExitCode, TrailguardError
 
 
@@ -35,6 +36,11 @@ class Accounting:
     @property
     def unaccounted(self) -> int:
         return self.rows_in - self.accepted - self.duplicate - self.quarantined
+
+    @property
+    def at_fault(self) -> int:
+        """Quarantined rows that break the contract."""
+        return self.quarantined - self.reasons.get(ERASED, 0)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1, sort_keys=True)
@@ -70,12 +76,13 @@ class Staged:
     def quarantined_share(self) -> float:
         """The larger of two: of the dated rows, those refused; of all rows read, the undated ones.
 
-        A daily run reads whole files, so a file's undated rows may not be held against one of its days.
+        A daily run reads whole files, so a file's undated rows may not be held against one of its days. Rows of erased
+        users are no fault of a file's.
         """
         dated = add_up("dated", self.days)
         return max(
-            dated.quarantined / max(1, dated.rows_in),
-            sum(part.quarantined for part in self.undated) / max(1, self.rows_read),
+            dated.at_fault / max(1, dated.rows_in),
+            sum(part.at_fault for part in self.undated) / max(1, self.rows_read),
         )
 
     def require_complete(self) -> "Staged":

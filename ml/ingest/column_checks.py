@@ -15,7 +15,7 @@ from ml.ingest.batch import Batch
 LONGEST_ID = 256  # characters; ids are keys in Postgres, whose index entries end at 2,704 bytes
 LONGEST_TEXT = 65_536  # characters of a text extra
 EARLIEST, LATEST = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000 for year in (1970, 2100))
-_CONTROL = r"[\x00-\x1f\x7f-\u{9f}]"
+CONTROL = r"[\x00-\x1f\x7f-\u{9f}]"
 _CONTROL_IN_TEXT = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\u{9f}]"  # a text may hold tabs and line breaks
 DAY = 86_400_000_000  # microseconds
 
@@ -49,7 +49,7 @@ class ColumnChecks:
         value = present(spec.column)
         checks = [("missing", value.is_null())] if required else []
         checks += [
-            ("control_character", value.str.contains(_CONTROL_IN_TEXT if long else _CONTROL)),
+            ("control_character", value.str.contains(_CONTROL_IN_TEXT if long else CONTROL)),
             ("value_too_long", value.str.len_chars() > (LONGEST_TEXT if long else LONGEST_ID)),
         ]
         self._reason(name, checks)

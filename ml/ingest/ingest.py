@@ -13,6 +13,10 @@ from ml.ingest.accounting import Staged
 from ml.ingest.lake import MANIFEST, UNDATED, EventLake, whole_days
 from ml.ingest.reading import Reading, event_reading, label_reading, read_file
 from ml.ingest.stage import StagedDays, UndatedRows
+from ml.privacy.guard import Guard
+from ml.privacy.pseudonyms import take_identity
+
+OPEN = Guard()  # users keep their ids, and nobody was erased
 
 
 class LabelsUndeclared(TrailguardError):
@@ -24,24 +28,24 @@ class LabelsUndeclared(TrailguardError):
     exit_code = ExitCode.USAGE
 
 
-def stage_events(descriptor: Descriptor, interval: Interval, lake: EventLake) -> Staged:
+def stage_events(descriptor: Descriptor, interval: Interval, lake: EventLake, guard: Guard = OPEN) -> Staged:
     """Reads the events of the UTC days that the interval touches into `lake.staging("events", interval)`.
 
     Nothing becomes visible. Staging again replaces what was staged; the same files give the same bytes.
     Raises InputAbsent when no file can hold the interval, FolderUnknown, TimesUnreadable, PeriodWrong, ColumnAbsent,
-    SourceUnreadable and the other refusals of `ml.ingest.read`.
+    SourceUnreadable and the other refusals of `ml.ingest.read`, and PseudonymKeyChanged.
     """
-    return _stage(event_reading(descriptor), interval, lake)
+    return _stage(event_reading(descriptor), interval, lake, guard)
 
 
-def stage_labels(descriptor: Descriptor, interval: Interval, lake: EventLake) -> Staged:
+def stage_labels(descriptor: Descriptor, interval: Interval, lake: EventLake, guard: Guard = OPEN) -> Staged:
     """Reads the labels observed in the interval's UTC days into `lake.staging("labels", interval)`.
 
     Raises LabelsUndeclared, and what `stage_events` raises.
     """
     if descriptor.labels is None:
         raise LabelsUndeclared(dataset=descriptor.name, descriptor=str(descriptor.path))
-    return _stage(label_reading(descriptor), interval, lake)
+    return _stage(label_reading(descriptor), interval, lake, guard)
 
 
 def publish_events(interval: Interval, lake: EventLake) -> Staged:
@@ -54,17 +58,18 @@ def publish_labels(interval: Interval, lake: EventLake) -> Staged:
     return lake.publish("labels", interval)
 
 
-def _stage(reading: Reading, interval: Interval, lake: EventLake) -> Staged:
+def _stage(reading: Reading, interval: Interval, lake: EventLake, guard: Guard) -> Staged:
     days = whole_days(interval)
     files = reading.files(days)
     names = [file.name for file in files]
+    take_identity(lake.root, guard.pseudonyms)
     with lake.new_staging(reading.stream, days) as folder, tempfile.TemporaryDirectory(dir=folder) as spill:
         dated = StagedDays(folder, Path(spill), names, reading.schema, reading.key)
         undated = []
         read = outside = 0
         for position, file in enumerate(tqdm(files, desc=f"read {reading.stream}", unit="file", disable=None)):
             with UndatedRows(folder, file.name) as rest:
-                for part in read_file(reading, file, days):
+                for part in read_file(reading, file, days, guard):
                     read, outside = read + part.rows, outside + part.outside
                     dated.add(part.dated, position)
                     rest.add(part.undated, part.rejects)

@@ -25,6 +25,12 @@ def one_line_columns(descriptor: Descriptor) -> frozenset[str]:
     return (event_columns(descriptor) | labels) - texts
 
 
+def user_columns(descriptor: Descriptor) -> frozenset[str]:
+    """The columns that say whose an event or a label is."""
+    specs = [descriptor.events.columns.user_id, descriptor.labels and descriptor.labels.columns.user_id]
+    return frozenset(spec.column for spec in specs if spec and spec.column)
+
+
 def contract_names(columns: Strict) -> dict[str, str]:
     """The file's column -> the contract's column that it fills."""
     specs = {name: getattr(columns, name) for name in type(columns).model_fields}

@@ -21,22 +21,27 @@ from ml.ingest.items import ITEMS, NEEDED, add_items, sum_up
 COMPRESSION = "zstd"
 ROW_GROUP = 16_384  # rows: so few that a range of buckets skips most of a large day
 Items = Callable[[date], pl.DataFrame]
+Change = Callable[[pa.Table], pa.Table]
+AS_IT_IS: Change = pa.Table.combine_chunks
 
 
-def publish_days(root: Path, staged: Mapping[date, Path]) -> None:
+def publish_days(root: Path, staged: Mapping[date, Path], change: Change = AS_IT_IS) -> None:
     """Makes the staged files the lake's partitions of their days; a day whose file is absent loses its partition.
 
-    staged: day -> a file in the event contract. Doing it again, and in whatever order days are published, leaves the
-    same files. A marker in `events/.pending/` lasts while it works or, if it dies, until the same days are published.
+    staged: day -> a file in the event contract, which may be the partition itself. change: of what is read of them,
+    for example without some of the rows; where none is left, there is no partition. Doing it again, and in whatever
+    order days are published, leaves the same files. A marker in `events/.pending/` lasts while it works or, if it dies,
+    until the same days are published.
     """
     items = lru_cache(POPULAR_DAYS + 1)(lambda day: _read_items(root, day))
     with _pending(root / "events", min(staged), max(staged)) as resumed:
-        changed = [day for day in sorted(staged) if _place_items(root, day, staged[day]) or resumed]
-        for day in sorted(staged):
-            _place(root / "events", day, _complete(staged[day], day, items))
+        days = sorted(staged)
+        changed = [day for day in days if _place_items(root, day, _read(staged[day], change, list(NEEDED))) or resumed]
+        for day in days:
+            _place(root / "events", day, _complete(_read(staged[day], change), day, items))
         for day in _days_after(changed) - set(staged):
             partition = part(root / "events", day)
-            _place(root / "events", day, _complete(partition, day, items))
+            _place(root / "events", day, _complete(_read(partition), day, items))
 
 
 @contextmanager
@@ -57,13 +62,18 @@ def _days_after(days: list[date]) -> set[date]:
     return {day + timedelta(days=later) for day in days for later in range(1, POPULAR_DAYS + 1)}
 
 
-def _place_items(root: Path, day: date, staged: Path) -> bool:
-    """Writes the day's sums by item; whether they are others than before."""
-    before, items = _read_items(root, day), pl.DataFrame(schema=ITEMS)
-    if staged.is_file():
-        items = sum_up(pl.read_parquet(staged, columns=list(NEEDED), hive_partitioning=False))
-    _place(root / "items", day, items.to_arrow() if staged.is_file() else None)
+def _place_items(root: Path, day: date, rows: pa.Table | None) -> bool:
+    """Writes the day's sums by item; whether they are others than before. rows: NEEDED columns at least."""
+    before = _read_items(root, day)
+    items = pl.DataFrame(schema=ITEMS) if rows is None else sum_up(pl.DataFrame(rows))
+    _place(root / "items", day, None if rows is None else items.to_arrow())
     return not items.equals(before)
+
+
+def _read(path: Path, change: Change = AS_IT_IS, columns: list[str] | None = None) -> pa.Table | None:
+    """The file's rows; None where there is none."""
+    rows = change(pq.read_table(path, columns=columns, partitioning=None)) if path.is_file() else None
+    return rows if rows is not None and rows.num_rows else None
 
 
 def _read_items(root: Path, day: date) -> pl.DataFrame:
@@ -74,11 +84,10 @@ def _read_items(root: Path, day: date) -> pl.DataFrame:
     return pl.scan_parquet(path, schema=ITEMS, missing_columns="insert", hive_partitioning=False).collect()
 
 
-def _complete(path: Path, day: date, items: Items) -> pa.Table | None:
-    """The file's rows in the lake's order with the derived columns; None where there is no file."""
-    if not path.is_file():
+def _complete(rows: pa.Table | None, day: date, items: Items) -> pa.Table | None:
+    """The rows in the lake's order with the derived columns."""
+    if rows is None:
         return None
-    rows = pq.read_table(path, partitioning=None)
     rows = rows.drop_columns([field.name for field in DERIVED if field.name in rows.column_names])
     earlier = pl.concat(items(day - timedelta(days=back)) for back in range(1, POPULAR_DAYS + 1))
     users = pl.DataFrame({"user_id": rows["user_id"].unique().to_pylist()})

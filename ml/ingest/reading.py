@@ -17,8 +17,9 @@ from ml.ingest.batch import Batch, Reject
 from ml.ingest.check import Checked, check_events, check_labels
 from ml.ingest.column_checks import DS
 from ml.ingest.lake import Stream
-from ml.ingest.mapped import contract_names, event_columns, label_columns, one_line_columns
+from ml.ingest.mapped import contract_names, event_columns, label_columns, one_line_columns, user_columns
 from ml.ingest.read import read_rows
+from ml.privacy.guard import Guard
 
 
 class FolderUnknown(TrailguardError):
@@ -132,19 +133,24 @@ def label_reading(descriptor: Descriptor) -> Reading:
     )
 
 
-def read_file(reading: Reading, file: SourceFile, days: Interval) -> Iterator[Part]:
-    """Yields every row of the file, checked. Raises TimesUnreadable, PeriodWrong, and what `read_rows` raises."""
+def read_file(reading: Reading, file: SourceFile, days: Interval, guard: Guard) -> Iterator[Part]:
+    """Yields every row of the file, guarded and checked.
+
+    Raises TimesUnreadable, PeriodWrong, and what `read_rows` raises.
+    """
     first, last = days.start.date(), (days.end - timedelta(days=1)).date()
     rows = readable = outside_period = 0
     unreadable = None
-    one_line = one_line_columns(reading.descriptor)
-    for batch in read_rows(file, reading.columns, required=reading.required, one_line=one_line):
+    one_line, users = one_line_columns(reading.descriptor), user_columns(reading.descriptor)
+    for read in read_rows(file, reading.columns, required=reading.required, one_line=one_line):
+        batch = guard.veil(read, users)
         checked = reading.check(batch, reading.descriptor, file.period)
+        found = guard.blank(guard.describe(checked.rows, batch))
         rows, readable = rows + checked.rows.height, readable + checked.readable
         outside_period += checked.outside_period
         unreadable = unreadable or checked.unreadable
-        dated = checked.rows.filter(pl.col(DS).is_between(first, last))
-        undated = checked.rows.filter(pl.col(DS).is_null())
+        dated = found.filter(pl.col(DS).is_between(first, last))
+        undated = found.filter(pl.col(DS).is_null())
         rejects = [reject._replace(column=reading.columns.get(reject.column)) for reject in batch.rejects]
         yield Part(dated, undated, rejects, checked.rows.height - dated.height - undated.height)
     if rows and not readable:

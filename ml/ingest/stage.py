@@ -130,13 +130,18 @@ _QUARANTINE_TYPES = {
 
 
 def quarantine_rows(rows: pl.DataFrame, files: pl.Series) -> pl.DataFrame:
-    """Refused rows in the quarantine's columns. files: the file of each row, or one file for all."""
+    """Refused rows in the quarantine's columns. files: the file of each row, or one file for all.
+
+    A row that is not kept as it was read is kept as what it means; only one that contradicts another comes so.
+    """
+    contract = [name for name in rows.columns if name not in (FILE, LINE, RAW, REASON, BROKEN, DS)]
+    meant = pl.struct(contract).struct.json_encode()
     return rows.select(
         pl.lit(files if len(files) == rows.height else files[0], pl.String).alias("source_file"),
         pl.col(LINE).alias("source_line"),
         pl.col(BROKEN).alias("column"),
         pl.col(REASON).alias("reason"),
-        pl.col(RAW).str.head(RAW_KEPT).str.strip_chars_end("\r\n").alias("raw"),
+        pl.coalesce(RAW, meant).str.head(RAW_KEPT).str.strip_chars_end("\r\n").alias("raw"),
     )
 
 

@@ -34,9 +34,10 @@ def to_model_input(sequences: Sequences) -> pd.DataFrame:
 
 
 def to_example(sequences: Sequences) -> pd.DataFrame:
-    """The same, users renamed: an example stays with every version for good, and outlives a user's erasure."""
+    """The same, users and events renamed: an example stays with a version for good, and outlives a user's erasure."""
     frame = to_model_input(sequences)
-    return frame.assign(user_id=[f"example-{user + 1}" for user in sequences.row_users])
+    events = [f"event-{event + 1:06}" for event in range(len(frame))]
+    return frame.assign(user_id=[f"example-{user + 1}" for user in sequences.row_users], event_id=events)
 
 
 def from_model_input(frame: pd.DataFrame) -> Sequences:

@@ -118,7 +118,7 @@ def _check_order(rows: pa.Table) -> None:
     back = pc.and_(pc.equal(user[1:], user[:-1]), pc.less(time[1:], time[:-1]))
     if pc.any(back).as_py():
         row = pc.index(back, True).as_py() + 1
-        raise PartitionOutOfOrder(user_id=user[row].as_py(), event_time=time[row].as_py().isoformat())
+        raise PartitionOutOfOrder(event_id=rows["event_id"][row].as_py(), event_time=time[row].as_py().isoformat())
 
 
 def _stop(rows: pa.Table, until: pa.Table) -> tuple[Sequences, np.ndarray]:

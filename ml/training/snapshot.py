@@ -46,7 +46,9 @@ class Snapshot:
     users: user_id, slice, label (int8), kind, first_event_time, observed_at, anomalous_from; sorted by user_id.
     sequences: both ends of each user's trail (see build_sequences), with `target`, int8: 1 once the user is anomalous.
     record: what was known of items, at each moment up to as_of.
-    fingerprint: sha256 over the content; the same data gives the same fingerprint.
+    fingerprint: sha256 over the content as it was taken; the same data gives the same fingerprint. It stays what it was
+        when users are erased afterwards, so that versions trained on the snapshot keep it.
+    erased: how many were.
     """
 
     as_of: datetime
@@ -58,6 +60,7 @@ class Snapshot:
     sequences: Sequences
     record: ItemRecord
     fingerprint: str = ""
+    erased: int = 0
 
     def require(self, fingerprint: str) -> None:
         """Raises SnapshotReplaced unless this is the snapshot of that fingerprint."""
@@ -108,16 +111,18 @@ class Snapshot:
         if not (folder / "snapshot.json").exists():
             raise InputAbsent(snapshot=folder)
         told = json.loads((folder / "snapshot.json").read_text())
+        users = pq.read_table(folder / "users.parquet")
         return cls(
             as_of=parse_time(told["as_of"]),
             label_delay=timedelta(days=told["label_delay_days"]),
             window=told["window"],
             extras={name: Kind(kind) for name, kind in told["extras"].items()},
             shares=Shares(**told["shares"]),
-            users=pq.read_table(folder / "users.parquet"),
+            users=users,
             sequences=Sequences.of(pq.read_table(folder / "sequences.parquet")),
             record=ItemRecord.load(folder),
             fingerprint=told["fingerprint"],
+            erased=sum(count["users"] for count in told["slices"].values()) - users.num_rows,
         )
 
 

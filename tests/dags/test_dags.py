@@ -56,6 +56,7 @@ GRAPHS = {  # side by side where there are several in brackets
         "wait_for_flags",
         "publish_shadow",
     ],
+    "erase_user": ["erase_user"],
 }
 OUTLETS = {
     "publish_events": "events",

@@ -21,6 +21,8 @@ from infra.postgres.roles import OWNER, ROLES, PasswordMissing, create_roles
 
 TABLES = {
     "alert",
+    "erased_user",
+    "erasure",
     "event_flag",
     "event_flag_blank",
     "ingested_partition",
@@ -40,6 +42,7 @@ VIEWS = {
     "current_event_flag",
     "current_flag",
     "decision_history",
+    "erasure_history",
     "event_flag_history",
     "flag_counts",
     "flag_history",
@@ -189,7 +192,11 @@ def test_functions_that_lend_the_owners_rights_fix_their_search_path(postgres: P
         database=migrated,
     )
     assert {name for name, _ in lending} == {
+        "ask_erasure",
         "await_turn",
+        "erase_user",
+        "find_traces",
+        "find_user",
         "gather_flags",
         "index_flags",
         "oldest_unexpired_interval",

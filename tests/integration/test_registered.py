@@ -15,7 +15,7 @@ import pytest
 from mlflow.entities import Run
 
 from ml.calibration.probability import ProbabilityCalibration
-from ml.commands import compare, monitor, promote, score, threshold, train
+from ml.commands import compare, monitor, privacy, promote, score, threshold, train
 from ml.commands.registered import candidates, production
 from ml.comparison import derived
 from ml.comparison.protocol import Model
@@ -340,3 +340,24 @@ def test_a_blend_that_doubts_labels_is_registered_and_scores_as_it_did_in_traini
     here = score_example(train.training_folder(day_before) / "bundle", folder)
     assert there == pytest.approx(here, abs=1e-6, nan_ok=True)
     assert len(here) > 1
+
+
+def test_an_erased_user_leaves_the_version_its_snapshot_its_threshold_and_its_gate(
+    registered: Registered, url_of: RoleUrl, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    predictions = registered.training / "comparison" / "predictions.parquet"
+    user = pq.read_table(predictions)["user_id"][0].as_py()
+    registered.registry.move_alias(CHALLENGER, registered.version)
+    with monkeypatch.context() as patch:
+        patch.setenv("TRAILGUARD_DATABASE_URL", url_of("trailguard_eraser"))
+        settings.cache_clear()
+        privacy.erase_user(reason="request 17", requested_by="dora", user_id=user)
+    settings.cache_clear()
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told["files"].keys() >= {"events", "training"}
+    assert user not in pq.read_table(predictions)["user_id"].to_pylist()
+    assert train.load_trained_on(registered.registry.tags(registered.version)).erased == 1
+    promote.check_gate()
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["erased_since_training"] == 1
+    threshold.choose_threshold(as_of=str((START + timedelta(days=54)).date()), **registered.model.facts)
+    assert newest(registered).value is not None

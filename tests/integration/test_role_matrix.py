@@ -20,7 +20,7 @@ from tests.flag_rows import Lake, day, event_flags_of, flags_of, run_of
 
 RoleUrl = Callable[[str], str]
 Rights = dict[str, set[str]]
-WRITER, PROMOTER, RECOMMENDER, ANALYST = roles = [role for role in ROLES if role != OWNER]
+WRITER, PROMOTER, RECOMMENDER, ANALYST, ERASER = roles = [role for role in ROLES if role != OWNER]
 APPENDED = {"SELECT", "INSERT"}
 KEPT = APPENDED | {"UPDATE"}
 READ = {"SELECT"}
@@ -51,6 +51,9 @@ RELATIONS: dict[str, Rights] = {
     "ingested_partition": {WRITER: KEPT},
     "alert": {WRITER: APPENDED | {"DELETE"}},
     "monitor_decision": {WRITER: APPENDED},
+    "erased_user": {WRITER: READ},
+    "erasure": {},
+    "erasure_erasure_id_seq": {},
     "schema_migration": {},
     "current_flag": {WRITER: READ, RECOMMENDER: READ, ANALYST: READ},
     "current_event_flag": {WRITER: READ, RECOMMENDER: READ, ANALYST: READ},
@@ -68,6 +71,7 @@ RELATIONS: dict[str, Rights] = {
     "suggested_review": {ANALYST: READ},
     "alert_history": {ANALYST: READ},
     "decision_history": {ANALYST: READ},
+    "erasure_history": {ANALYST: READ},
 }
 FUNCTIONS: dict[str, set[str]] = {  # who may call them
     "are_reason_codes": {WRITER},
@@ -78,6 +82,11 @@ FUNCTIONS: dict[str, set[str]] = {  # who may call them
     "await_turn": {WRITER},
     "gather_flags": {WRITER},
     "swap_flags": {WRITER},
+    "ask_erasure": {ERASER},
+    "find_traces": {ERASER},
+    "find_user": {ERASER},
+    "erase_user": {ERASER},
+    "text_columns": set(),
     "partition_of": set(),
     "refuse_change": set(),
     "rename_flags": set(),

@@ -30,12 +30,19 @@ REVIEW = (
 )
 SWAP = f"SELECT stage_flags('user_flag', {START}, NULL, NULL), swap_flags('user_flag', {START})"
 EVERYBODY = [role for role in ROLES if role != OWNER]
+ERASE = [
+    f"SELECT ask_erasure('{'a' * 64}')",
+    "SELECT * FROM find_traces('ann', NULL)",
+    f"SELECT find_user('{'a' * 64}')",
+    f"SELECT ask_erasure('{'a' * 64}'), erase_user('ann', NULL, '{'a' * 64}', 'asked to', 'dora', NULL, '{{}}')",
+]
 
 
 MAY = {
     "trailguard_recommender": ["SELECT * FROM current_flag", "SELECT * FROM current_event_flag"],
     "trailguard_analyst": ["SELECT * FROM flag_history", REVIEW],
     "trailguard_promoter": [PROMOTE, CHOOSE],
+    "trailguard_eraser": ERASE,
     "trailguard_writer": [
         SWAP,
         CHOOSE,
@@ -46,6 +53,11 @@ MAY = {
     ],
 }
 NOBODY_MAY = [
+    "UPDATE erasure SET reason = 'other'",
+    "DELETE FROM erasure",
+    "DELETE FROM erased_user",
+    "INSERT INTO erased_user (user_digest) VALUES ('a')",
+    "SELECT * FROM text_columns()",
     "CREATE TABLE trailguard.mine ()",
     "CREATE TABLE public.mine ()",
     "CREATE SCHEMA mine",
@@ -70,14 +82,18 @@ NOBODY_MAY = [
     "SET ROLE trailguard_owner",
 ]
 MAY_NOT = {
-    "trailguard_recommender": [SWAP, REVIEW, PROMOTE, CHOOSE, LABEL, "CREATE TEMPORARY TABLE mine ()"],
+    "trailguard_recommender": [SWAP, REVIEW, PROMOTE, CHOOSE, LABEL, "CREATE TEMPORARY TABLE mine ()", *ERASE],
     "trailguard_analyst": [
         *(SWAP, PROMOTE, CHOOSE, LABEL, "CREATE TEMPORARY TABLE mine ()"),
         "INSERT INTO review (user_id, interval_start, verdict, kind, reviewer, reviewed_at)"
         f" VALUES ('ann', {START}, 'good', 'none', 'dora', '2000-01-01')",
     ],
     "trailguard_promoter": [SWAP, REVIEW, LABEL, "CREATE TEMPORARY TABLE mine ()", "SELECT * FROM user_flag"],
-    "trailguard_writer": [REVIEW, PROMOTE],
+    "trailguard_writer": [REVIEW, PROMOTE, *ERASE],
+    "trailguard_eraser": [
+        *(SWAP, REVIEW, PROMOTE, CHOOSE, LABEL, "CREATE TEMPORARY TABLE mine ()", "SELECT * FROM user_flag"),
+        f"DELETE FROM user_flag WHERE interval_start = {START}",
+    ],
 }
 
 
@@ -110,10 +126,11 @@ def test_the_recommender_finds_the_flags_it_may_read(flagged: RoleUrl):
     assert attempt(flagged("trailguard_recommender"), "SELECT * FROM current_event_flag") == 1
 
 
-@pytest.mark.parametrize("table", ["threshold", "promotion_ledger", "label", "review"])
+@pytest.mark.parametrize("table", ["threshold", "promotion_ledger", "label", "review", "erasure"])
 @pytest.mark.parametrize("change", ["UPDATE {} SET {} = {}", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
 def test_not_even_the_owner_rewrites_what_is_append_only(flagged: RoleUrl, table: str, change: str):
-    column = {"threshold": "value", "promotion_ledger": "reason", "label": "source", "review": "reviewer"}[table]
+    column = {"threshold": "value", "promotion_ledger": "reason", "label": "source", "review": "reviewer"}
+    column = column.get(table, "reason")
     with pytest.raises(errors.RestrictViolation, match=f"{table} is append-only"):
         attempt(flagged(OWNER), change.format(table, column, column))
 

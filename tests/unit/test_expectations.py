@@ -193,9 +193,17 @@ def test_a_failure_leaves_its_result_and_a_page_that_shows_it(run, tmp_path):
 
 
 def test_a_page_shows_what_a_stranger_wrote_as_text(run):
-    page = run(suite_of_two(), scores(user_id=["<script>", "<script>"])).page_path.read_text()
+    page = run(suite_of_two(), scores(evidence=["<script>", "<script>"])).page_path.read_text()
     assert "&lt;script&gt;" in page
     assert "<script>" not in page
+
+
+def test_neither_result_nor_page_names_a_user(run):
+    outcome = run(suite_of_two(), scores(user_id=["C04284602", "C04284602"]))
+    assert "expect_column_values_to_be_unique" in outcome.failed[0]
+    kept = (outcome.result_path.read_text(), outcome.page_path.read_text(), *outcome.failed)
+    assert not [text for text in kept if "C04284602" in text]
+    assert json.loads(kept[0])["statistics"]["unsuccessful_expectations"] == 1
 
 
 def test_every_required_column_of_a_score_is_expected_to_be_there(run):

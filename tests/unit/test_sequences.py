@@ -187,5 +187,5 @@ def test_a_partition_out_of_order_is_refused(lake: Path, tmp_path: Path):
     broken = Path(shutil.copytree(lake, tmp_path / "events"))
     for file in broken.glob("ds=*/*.parquet"):
         pq.write_table(pq.read_table(file, partitioning=None).sort_by([("event_time", "descending")]), file)
-    with pytest.raises(PartitionOutOfOrder, match="user_id=u"):
+    with pytest.raises(PartitionOutOfOrder, match="event_id=e"):
         build_sequences(broken, Selection(before=END, window=8))
