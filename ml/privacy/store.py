@@ -21,7 +21,7 @@ class Request:
 
 
 class ErasureStore:
-    """Meets the functions of migration 0013 as trailguard_eraser; the list of the erased also as trailguard_writer.
+    """Meets the functions of migration 0016 as trailguard_eraser; the list of the erased also as trailguard_writer.
 
     url: address of the trailguard database, libpq's or SQLAlchemy's.
     """
