@@ -26,6 +26,7 @@ app = new_app()
 def measure_drift(start: Start, end: End) -> dict:
     """Compare the interval with the first days after the champion's training: its inputs, its scores, its labels."""
     from ml.ingest.label_store import LabelStore
+    from ml.ingest.lake import EventLake
     from ml.monitoring.day import see_day
     from ml.monitoring.drift import find_drift
     from ml.monitoring.labels import find_label_drift
@@ -35,7 +36,8 @@ def measure_drift(start: Start, end: End) -> dict:
     chosen, interval = settings(), Interval.parse(start, end)
     bundle = _bundle(publisher().store.standing(interval))
     trained_as_of = parse_time(json.loads((bundle / "training.json").read_text())["as_of"])
-    earlier = [day for day in FirstDays(trained_as_of, REFERENCE_DAYS) if day.end <= interval.start]
+    first, lake = FirstDays(trained_as_of, REFERENCE_DAYS), EventLake(chosen.lake)
+    earlier = [day for day in first if day.end <= interval.start and lake.has_partition(day)]
     scorer = Scorer.load(bundle)
     *reference, today = (
         see_day(scorer, chosen.lake / "events", day, at_once=chosen.events_at_once) for day in [*earlier, interval]
