@@ -36,6 +36,15 @@ def pattern_works(pattern: str) -> bool:
     return read is not None and read // _DAY == _microseconds(moment) // _DAY
 
 
+def zone_works(zone: str) -> bool:
+    """Whether the vectorised reader knows a zone that this machine's time zone database has."""
+    try:
+        read_times(pl.Series(["2001-02-03 16:05:06"]), "iso8601", zone)
+    except pl.exceptions.PolarsError:
+        return False
+    return True
+
+
 def _epochs(texts: pl.Series, unit: int) -> pl.Series:
     whole = texts.cast(pl.Int64, strict=False)
     limit = _BEYOND // unit

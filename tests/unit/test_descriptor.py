@@ -9,6 +9,7 @@ from ml.contracts.intervals import Interval
 from ml.datasets.descriptor import DescriptorInvalid, load_descriptor, shipped_names
 from ml.datasets.file_pattern import FileNameWrong, find_files
 from ml.datasets.find import DatasetUnknown, find_dataset
+from ml.datasets.yaml_lines import MAX_BYTES
 from ml.errors import ExitCode
 
 SOUND = """\
@@ -65,7 +66,18 @@ WRONG = {
     "a zone nobody knows": ("Europe/Berlin", "Europe/Atlantis", "6:62", "Europe/Atlantis"),
     "a time format without a date": ("%d/%m/%Y %H:%M", "%H:%M", "6:38", "strptime"),
     "an hour without minutes": ("%d/%m/%Y %H:%M", "%d/%m/%Y %H", "6:38", "strptime"),
+    "a directive given twice": ("%d/%m/%Y %H:%M", "%d/%m/%Y %Y", "6:38", "strptime"),
+    "a zone that only some machines know": ("Europe/Berlin", "localtime", "6:62", "time zone"),
     "a bad date": ("2013-01-01", "2013-02-30", "19:23", "history_start"),
+    "a date beyond the contract's": ("2013-01-01", "0001-01-01", "19:23", "history_start"),
+    "more days than the calendar has": ("score_days: 14", "score_days: 99999999999", "19:66", "score_days"),
+    "a delay of centuries": ("label_delay_days: 7", "label_delay_days: 99999999999", "18:19", "label_delay_days"),
+    "a blank constant": ("{value: view}", "{value: ' '}", "7:25", "blank"),
+    "a constant with a line break": ("{value: fraud}", '{value: "a\\nb"}', "16:19", "control characters"),
+    "a NUL spelt as an escape": ("{value: fraud}", '{value: "a\\0b"}', "16:19", "'\\x00' is not allowed"),
+    "half a character": ("{value: fraud}", '{value: "a\\ud800"}', "16:19", "'\\ud800' is not allowed"),
+    "half a character in a key": ("stars:", '"st\\ud800":', "10:5", "not allowed"),
+    "a character beyond Unicode": ("{value: fraud}", '{value: "\\U00110000"}', "1:1", "chr()"),
     "history after as_of": ("2013-01-01", "2015-01-01", "19:7", "must follow each other"),
     "a path that escapes": ("events/%Y-%m-%d.csv", "../events/%Y.csv", "3:10", "inside the dataset's folder"),
     "an absolute path": ("events/%Y-%m-%d.csv", "/etc/%Y.csv", "3:10", "inside the dataset's folder"),
@@ -73,6 +85,7 @@ WRONG = {
     "a day without its month": ("events/%Y-%m-%d.csv", "events/%Y-%d.csv", "3:10", "finer field"),
     "an unknown field": ("events/%Y-%m-%d.csv", "events/%Y-%U.csv", "3:10", "%U"),
     "an extra's bad kind": ("device: categorical", "device: colour", "9:13", "extras.device"),
+    "an extra with a name of the lake's": ("device: categorical", "item_users: numeric", "9:5", "contract's own"),
     "an extra with the contract's name": ("device: categorical", "amount: categorical", "9:5", "contract's own"),
     "a column and a constant": ("{value: view}", "{value: view, column: a}", "7:17", "one of the two"),
     "a verdict that is none": ('"-1": 1', '"-1": 2', "15:45", "label"),
@@ -110,6 +123,13 @@ def test_a_file_that_is_no_descriptor_is_refused(tmp_path, content):
     path = tmp_path / "dataset.yaml"
     path.write_bytes(content)
     with pytest.raises(DescriptorInvalid, match=r"dataset\.yaml:\d+:\d+"):
+        load_descriptor(path)
+
+
+def test_a_descriptor_larger_than_any_descriptor_is_refused_before_it_is_parsed(tmp_path):
+    path = tmp_path / "dataset.yaml"
+    path.write_bytes(b"name: shop\n" + b"#" * MAX_BYTES)
+    with pytest.raises(DescriptorInvalid, match=f"more than {MAX_BYTES} bytes"):
         load_descriptor(path)
 
 
