@@ -8,6 +8,7 @@ import pyarrow as pa
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from ml.contracts.events import EVENT_SCHEMA, Kind, event_schema
+from ml.contracts.intervals import EARLIEST, LATEST
 from ml.contracts.lake import DERIVED
 from ml.datasets.columns import (
     Days,
@@ -27,7 +28,7 @@ from ml.errors import ExitCode, TrailguardError
 
 SHIPPED = Path(__file__).parent
 _RESERVED = frozenset({*EVENT_SCHEMA.names, *(field.name for field in DERIVED), "ds", "label"})
-Day = Annotated[date, Field(ge=date(1970, 1, 1), le=date(2100, 1, 1))]
+Day = Annotated[date, Field(ge=EARLIEST.date(), le=LATEST.date())]
 ExtraName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
