@@ -170,6 +170,19 @@ def test_undated_rows_of_a_file_that_was_taken_away_go_with_it(shop, lake, tmp_p
     assert not list(lake.root.glob("quarantine/events/ds=undated/*"))
 
 
+def test_a_file_of_a_long_name_keeps_its_undated_rows_too(shop, lake, tmp_path):
+    names = [f"{'d' * 120}/{'f' * 120}{last}.csv" for last in "ab"]
+    bad = HEADER + "1,u,2014-03-05,view,\n2,u,never,view,"
+    descriptor = shop("**/*.csv", dict.fromkeys(names, bad))
+    assert ingest(descriptor, FIFTH, lake).total.reasons == {"unreadable_time": 2}
+    kept = sorted(lake.root.glob("quarantine/events/ds=undated/*"))
+    found = [file for path in kept for file in pq.read_table(path, partitioning=None)["source_file"].to_pylist()]
+    assert sorted(found) == names
+    (tmp_path / names[0]).unlink()
+    ingest(descriptor, FIFTH, lake)
+    assert len(list(lake.root.glob("quarantine/events/ds=undated/*"))) == 1
+
+
 def test_publishing_again_changes_nothing_and_publishing_nothing_is_refused(shop, lake):
     descriptor = shop("%Y-%m.csv", {"2014-03.csv": HEADER + "\n".join(march_lines())})
     with pytest.raises(InputAbsent) as refused:
