@@ -20,9 +20,8 @@ _TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float"
 Validated = TypeVar("Validated", bound=BaseModel)
 MAX_DEPTH = 20  # the parser's time grows with the square of it
 MAX_BYTES = 2**18  # which take the parser two seconds
-_NO_TEXT = re.compile(
-    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]"
-)  # escapes can spell what files may not hold
+# Escapes can spell what files may not hold.
+_NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _NULL = "tag:yaml.org,2002:null"
 
 

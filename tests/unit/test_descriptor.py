@@ -1,5 +1,6 @@
 """A descriptor says what it means, and a wrong one says where it is wrong."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,8 @@ WRONG = {
     "a path that escapes": ("events/%Y-%m-%d.csv", "../events/%Y.csv", "3:10", "inside the dataset's folder"),
     "an absolute path": ("events/%Y-%m-%d.csv", "/etc/%Y.csv", "3:10", "inside the dataset's folder"),
     "an unsupported file": ("events/%Y-%m-%d.csv", "events/*.xlsx", "3:10", "must end in"),
+    "stars for folders beside a name": ("events/%Y-%m-%d.csv", "events/a**b.csv", "3:10", "whole folders"),
+    "a name longer than any file's": ("events/%Y-%m-%d.csv", "e" * 300 + ".csv", "3:10", "longer"),
     "a day without its month": ("events/%Y-%m-%d.csv", "events/%Y-%d.csv", "3:10", "finer field"),
     "an unknown field": ("events/%Y-%m-%d.csv", "events/%Y-%U.csv", "3:10", "%U"),
     "an extra's bad kind": ("device: categorical", "device: colour", "9:13", "extras.device"),
@@ -164,9 +167,10 @@ def test_a_dataset_is_found_by_name_by_file_by_folder_and_by_folder_name(written
     assert (found.name, found.folder) == ("wikipedia-edits", named)
 
 
-def test_an_unknown_dataset_is_refused_with_the_names_that_exist(tmp_path):
+@pytest.mark.parametrize("data", ["nowhere", "~nobody-of-that-name/shop", "a" * 5000, "a\0b", "\ud800", "", "/"])
+def test_an_unknown_dataset_is_refused_with_the_names_that_exist(data):
     with pytest.raises(DatasetUnknown, match="wikipedia-edits"):
-        find_dataset(str(tmp_path / "nowhere"))
+        find_dataset(data)
 
 
 def test_a_file_name_says_which_period_the_file_holds(tmp_path):
@@ -187,7 +191,30 @@ def test_folders_and_stars_in_a_pattern_match_like_a_shell(tmp_path):
     assert len(find_files(tmp_path, "**/*.jsonl", "UTC")) == 4
 
 
-def test_a_date_that_does_not_exist_in_a_file_name_is_refused(tmp_path):
-    (tmp_path / "2014-02-30.csv").touch()
-    with pytest.raises(FileNameWrong, match="2014-02-30"):
-        find_files(tmp_path, "%Y-%m-%d.csv", "UTC")
+def test_brackets_in_a_pattern_mean_themselves(tmp_path):
+    (tmp_path / "a[1].csv").touch()
+    (tmp_path / "a1.csv").touch()
+    assert [file.name for file in find_files(tmp_path, "a[1].csv", "UTC")] == ["a[1].csv"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("%Y-%m-%d.csv", "2014-02-30.csv"),
+        ("%Y.csv", "0000.csv"),
+        ("%Y.csv", "9999.csv"),
+        ("%Y-%m.csv", "9999-12.csv"),
+        ("%Y-%m-%d.csv", "9999-12-31.csv"),
+        ("%Y-%m-%d.csv", "0001-01-01.csv"),  # in Berlin it begins before the calendar does
+    ],
+)
+def test_a_date_that_does_not_exist_in_a_file_name_is_refused(tmp_path, pattern, name):
+    (tmp_path / name).touch()
+    with pytest.raises(FileNameWrong, match=name):
+        find_files(tmp_path, pattern, "Europe/Berlin")
+
+
+def test_a_file_name_that_is_no_utf_8_is_refused_readably(tmp_path):
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.csv")).touch()
+    with pytest.raises(FileNameWrong, match=r"caf\\xe9\.csv"):
+        find_files(tmp_path, "*.csv", "UTC")
