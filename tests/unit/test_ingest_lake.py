@@ -410,14 +410,11 @@ def test_labels_in_the_events_files_name_the_event_of_their_row(shop, lake):
 def test_a_label_of_an_event_whose_id_breaks_the_contract_is_refused_with_it(shop, lake):
     told = {"e1": "e1", "none": "", "bell": "a\\u0007", "long": "e" * 300}
     rows = [f'{{"payer": "{n}", "id": "{event}", "at": "2014-03-05", "fraud": 1}}' for n, event in told.items()]
-    descriptor = INLINE.replace("{{user_id", "{{event_id: id, user_id").replace("amount: sum", "channel: sum")
-    found = shop(
-        "%Y-%m.jsonl", {"2014-03.jsonl": "\n".join(rows)}, descriptor.replace("delay_days: 30", "delay_days: 0")
-    )
-    staged = stage_labels(found, FIFTH, lake)
-    assert lake.staged_labels(FIFTH).select(["user_id", "event_id"]).to_pylist() == [
-        {"user_id": "e1", "event_id": "e1"}
-    ]
+    with_id = INLINE.replace("user_id: payer", "event_id: id, user_id: payer").replace("amount: sum", "channel: sum")
+    texts = {"2014-03.jsonl": "\n".join(rows)}
+    staged = stage_labels(shop("%Y-%m.jsonl", texts, with_id.replace("delay_days: 30", "delay_days: 0")), FIFTH, lake)
+    (label,) = lake.staged_labels(FIFTH).to_pylist()
+    assert (label["user_id"], label["event_id"]) == ("e1", "e1")
     refused = {"missing_event_id": 1, "control_character": 1, "value_too_long": 1}
     assert (staged.total.rows_in, staged.total.reasons) == (4, refused)
 
