@@ -1,7 +1,9 @@
 """A migrated trailguard database of its own for each test module."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
+import psycopg2
 import pytest
 
 from infra.local.postgres import PostgresServer
@@ -38,3 +40,17 @@ def migrated(postgres: PostgresServer, request: pytest.FixtureRequest) -> Iterat
 def url_of(postgres: PostgresServer, migrated: str) -> RoleUrl:
     """Role -> address of the module's migrated database."""
     return lambda role: postgres.dsn(role, migrated)
+
+
+@pytest.fixture
+def empty_labels(url_of: RoleUrl) -> Callable[[], None]:
+    """Takes all labels out of the module's database, and what is recorded of ingested days."""
+
+    def empty() -> None:
+        with closing(psycopg2.connect(url_of(OWNER))) as session, session, session.cursor() as rows:
+            rows.execute(
+                "ALTER TABLE label DISABLE TRIGGER append_only; DELETE FROM label; DELETE FROM ingested_partition;"
+                "ALTER TABLE label ENABLE TRIGGER append_only"
+            )
+
+    return empty
