@@ -63,7 +63,7 @@ class ColumnChecks:
             self._constant(name, spec and spec.value, pl.Float64)
             return
         text = present(spec.column).str.strip_chars()
-        value = text.cast(pl.Float64, strict=False)
+        value = text.cast(pl.Float64, strict=False) + 0.0  # of -0, which equals 0, there is no second one
         unreadable = text.is_not_null() & value.is_null()
         checks = [("unreadable_number", unreadable), ("number_not_finite", ~value.is_finite())]
         if share:
