@@ -61,7 +61,7 @@ def _place_items(root: Path, day: date, staged: Path) -> bool:
     """Writes the day's sums by item; whether they are others than before."""
     before, items = _read_items(root, day), pl.DataFrame(schema=ITEMS)
     if staged.is_file():
-        items = sum_up(pl.read_parquet(staged, columns=list(NEEDED), hive_partitioning=False))
+        items = sum_up(pl.read_parquet(staged, columns=list(NEEDED), hive_partitioning=False, glob=False))
     _place(root / "items", day, items.to_arrow() if staged.is_file() else None)
     return not items.equals(before)
 
@@ -71,7 +71,8 @@ def _read_items(root: Path, day: date) -> pl.DataFrame:
     path = part(root / "items", day)
     if not path.is_file():
         return pl.DataFrame(schema=ITEMS)
-    return pl.scan_parquet(path, schema=ITEMS, missing_columns="insert", hive_partitioning=False).collect()
+    read = {"missing_columns": "insert", "hive_partitioning": False, "glob": False}
+    return pl.scan_parquet(path, schema=ITEMS, **read).collect()
 
 
 def _complete(path: Path, day: date, items: Items) -> pa.Table | None:

@@ -20,6 +20,8 @@ from ml.ingest.ingest import LabelsUndeclared, publish_events, publish_labels, s
 from ml.ingest.lake import EventLake
 from ml.ingest.reading import FolderUnknown, PeriodWrong, TimesUnreadable
 from ml.ingest.source import SourceUnreadable
+from ml.sequences.build import Selection, build_sequences
+from ml.training.verdicts import find_anomalous
 
 MARCH = Interval.parse("2014-03-01", "2014-04-01")
 FIFTH = Interval.parse("2014-03-05", "2014-03-06")
@@ -124,6 +126,25 @@ def test_of_contradicting_rows_the_smallest_stays(shop, lake):
     ]
     assert (total.accepted, total.duplicate, total.quarantined) == (3, 1, 2)
     assert total.reasons == {"conflicting_event_id": 2}
+
+
+def test_minus_nought_and_nought_are_one_amount_whichever_came_first(shop, tmp_path):
+    rows = ["1,u1,2014-03-05,view,-0", "1,u1,2014-03-05,view,0"]
+    lakes = [EventLake(tmp_path / name) for name in ("first", "second")]
+    for lake, ordered in zip(lakes, (rows, rows[::-1]), strict=True):
+        assert ingest(shop("e.csv", {"e.csv": HEADER + "\n".join(ordered)}), FIFTH, lake).total.duplicate == 1
+    assert contents(lakes[0]) == contents(lakes[1])
+
+
+def test_a_lake_may_lie_in_a_folder_whose_name_looks_like_a_pattern(shop, tmp_path):
+    lake = EventLake(tmp_path / "shop [eu] *?{a}" / "lake")
+    descriptor = shop("%Y-%m.csv", {"2014-03.csv": HEADER + "\n".join(march_lines())})
+    for _ in range(2):
+        assert ingest(descriptor, FIFTH, lake).total.accepted == 19
+    assert len(build_sequences(lake.root / "events", Selection(FIFTH.end, 8)).user_ids) > 1
+    label = {"user_id": "u1", "label": 1, "kind": "bot", "source": "s", "confidence": 1.0, "observed_at": FIFTH.start}
+    labels = pa.Table.from_pylist([label], schema=LABEL_SCHEMA)
+    assert find_anomalous(lake.root / "events", labels, as_of=FIFTH.end)["user_id"].to_pylist() == ["u1"]
 
 
 def test_rows_are_sorted_by_bucket_user_time_and_event(shop, lake):
