@@ -37,7 +37,7 @@ def read_quoted(
 
     barred: bool (lines,), lines that cannot be part of a row. width: fields of a row. spanning: the fields that may
     hold line breaks. A row over several lines that is not exactly right is no row: its first line is refused alone.
-    Where so many were wrong that looking for more would take a hundred times as long, no other is looked for.
+    Once more lines were looked at in vain than there are, no other row over several lines is looked for.
     """
     rows, taken = [], []
     free, looks = 0, LOOKS_IN_VAIN + lines.count

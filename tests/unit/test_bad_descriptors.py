@@ -34,7 +34,7 @@ def test_any_descriptor_is_refused_at_a_place_or_works():
     read_any()
     assert seen["refused"] > 100
     assert seen["staged"] > 10
-    assert seen["files refused"] > 5
+    assert seen["files refused"] > 0
 
 
 def outcome(root: Path, data: bytes) -> str:
