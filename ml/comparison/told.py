@@ -18,7 +18,9 @@ def tell(history: History, protocol: Protocol, seed: int) -> History:
     """The history with the labels that the protocol leaves, drawn by user: another seed draws other users."""
     if not protocol.spoils_labels:
         return history
-    seen = pl.scan_parquet(history.events / "ds=*" / "*.parquet").select("user_id").unique().collect()
+    seen = (
+        pl.scan_parquet(sorted(history.events.glob("ds=*/*.parquet")), glob=False).select("user_id").unique().collect()
+    )
     users = seen["user_id"].sort().to_arrow().cast(pa.string())
     rng = np.random.default_rng(seed)
     told = users.filter(pa.array(rng.random(len(users)) < protocol.label_share))

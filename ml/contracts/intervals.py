@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from ml.errors import ExitCode, TrailguardError
 
 DAY = timedelta(days=1)
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)  # of everything a contract holds
 
 
 class IntervalInvalid(TrailguardError):
@@ -19,7 +20,7 @@ class IntervalInvalid(TrailguardError):
 
 
 class TimeUnreadable(TrailguardError):
-    """A point in time could not be read.
+    """A point in time could not be read, or lies outside the years 1970 to 2100.
 
     Write it as ISO 8601, for example 2014-03-01 or 2014-03-01T06:00:00Z.
     """
@@ -31,9 +32,12 @@ def parse_time(text: str) -> datetime:
     """Reads an ISO 8601 date or time; one without a zone is UTC. Raises TimeUnreadable."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise TimeUnreadable(text=repr(text)) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if not EARLIEST <= moment <= LATEST:
+        raise TimeUnreadable(text=repr(text))
+    return moment
 
 
 @dataclass(frozen=True, order=True)

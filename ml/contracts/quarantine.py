@@ -11,6 +11,6 @@ QUARANTINE_SCHEMA = pa.schema(
         pa.field("source_line", pa.int64(), nullable=False),  # 1 is the file's first line; for Parquet, its first row
         pa.field("column", pa.string()),  # the contract's column that broke, absent when the whole line did
         pa.field("reason", pa.string(), nullable=False),  # stable snake_case id
-        pa.field("raw", pa.string(), nullable=False),  # the row as it was read, as JSON or as the raw line
+        pa.field("raw", pa.string(), nullable=False),  # the raw line, or Parquet's flat columns as JSON
     ]
 )

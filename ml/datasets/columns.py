@@ -1,15 +1,35 @@
 """How one column of a contract is filled from a data file: by a column of the file or by a constant."""
 
+import re
 from datetime import date, datetime
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from ml.contracts.events import Kind
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Days = Annotated[int, Field(ge=0, le=36_500)]
 NAMED_TIME_FORMATS = ("iso8601", "epoch_seconds", "epoch_milliseconds")
+
+
+def _held_by_contract(value: str) -> str:
+    if not value.strip() or re.search(r"[\x00-\x1f\x7f-\x9f]", value):
+        raise ValueError("a value is neither blank nor holds control characters")
+    return value
+
+
+Value = Annotated[Name, AfterValidator(_held_by_contract)]
 
 
 class Strict(BaseModel):
@@ -29,8 +49,8 @@ class _ColumnOrValue(Strict):
 class TextColumn(_ColumnOrValue):
     """values: maps the file's texts to the contract's; a text that it lacks breaks the contract."""
 
-    value: Name | None = None
-    values: Annotated[dict[str, Name], Field(min_length=1)] | None = None
+    value: Value | None = None
+    values: Annotated[dict[str, Value], Field(min_length=1)] | None = None
 
 
 class NumberColumn(_ColumnOrValue):
@@ -58,10 +78,14 @@ class TimeColumn(Strict):
     @field_validator("zone")
     @classmethod
     def known_zone(cls, zone: str) -> str:
+        from ml.datasets.times import zone_works
+
         try:
-            ZoneInfo(zone)
+            known = ZoneInfo(zone) and zone_works(zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"{zone!r} is no IANA time zone, for example Europe/Berlin") from None
+            known = False
+        if not known:
+            raise ValueError(f"{zone!r} is no IANA time zone, for example Europe/Berlin")
         return zone
 
     @field_validator("format")
@@ -75,7 +99,7 @@ class TimeColumn(Strict):
 class ObservedColumn(TimeColumn):
     """delay_days: days from the column's time until the label was known, where the file tells only when it happened."""
 
-    delay_days: Annotated[int, Field(ge=0)] = 0
+    delay_days: Days = 0
 
 
 class EventReference(Strict):
@@ -105,7 +129,7 @@ def _require_readable(pattern: str) -> None:
     moment = datetime(2001, 2, 3, 16, 5, 6)  # noqa: DTZ001 (the pattern decides about the zone)
     try:
         read = datetime.strptime(moment.strftime(pattern), pattern).date()  # noqa: DTZ007
-    except ValueError:
+    except (ValueError, re.error):  # strptime knows each directive once
         read = None
     if "%" not in pattern or read != date(2001, 2, 3) or not pattern_works(pattern):
         named = ", ".join(NAMED_TIME_FORMATS)

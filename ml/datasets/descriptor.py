@@ -8,7 +8,10 @@ import pyarrow as pa
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from ml.contracts.events import EVENT_SCHEMA, Kind, event_schema
+from ml.contracts.intervals import EARLIEST, LATEST
+from ml.contracts.lake import DERIVED
 from ml.datasets.columns import (
+    Days,
     DeclaredExtra,
     LabelledEvent,
     Number,
@@ -24,7 +27,8 @@ from ml.datasets.yaml_lines import load_validated
 from ml.errors import ExitCode, TrailguardError
 
 SHIPPED = Path(__file__).parent
-_RESERVED = frozenset({*EVENT_SCHEMA.names, "ds", "label"})
+_RESERVED = frozenset({*EVENT_SCHEMA.names, *(field.name for field in DERIVED), "ds", "label"})
+Day = Annotated[date, Field(ge=EARLIEST.date(), le=LATEST.date())]
 ExtraName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
@@ -101,16 +105,17 @@ class Demo(Strict):
     precision_floor, alert_budget: what the threshold must promise, see ml/settings.py.
     """
 
-    history_start: date
-    as_of: date
-    score_days: Annotated[int, Field(ge=1)]
-    history_end: date
+    history_start: Day
+    as_of: Day
+    score_days: Annotated[Days, Field(ge=1)]
+    history_end: Day
     precision_floor: Annotated[float, Field(gt=0, lt=1)] = 0.9
     alert_budget: Annotated[float, Field(gt=0, le=1)] = 0.2
 
     @model_validator(mode="after")
     def in_order(self) -> Self:
-        if not self.history_start < self.as_of < self.as_of + timedelta(days=self.score_days) <= self.history_end:
+        scored = timedelta(days=self.score_days)
+        if not (self.history_start < self.as_of and scored <= self.history_end - self.as_of):
             raise ValueError("history_start, as_of, the scored days and history_end must follow each other")
         return self
 
@@ -121,7 +126,7 @@ class Declaration(Strict):
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
     events: Events
     labels: Labels | None = None
-    label_delay_days: Annotated[int, Field(ge=0)]
+    label_delay_days: Days
     demo: Demo | None = None
 
     @model_validator(mode="after")

@@ -1,5 +1,6 @@
 """Finds a dataset's files by a pattern such as `events/%Y-%m.csv.gz` and tells which period each file holds."""
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,11 +16,12 @@ from ml.errors import TrailguardError
 
 FORMATS = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet")
 _FIELDS = {"Y": r"\d{4}", "m": r"\d{2}", "d": r"\d{2}", "H": r"\d{2}"}
+LONGEST_PART, LONGEST_PATTERN = 255, 1024  # bytes; of a name, file systems take no more
 _TOKEN = re.compile(r"\*\*/|\*|\?|%.?|[^*?%]+")
 
 
 class FileNameWrong(TrailguardError):
-    """A data file's name matches the descriptor's pattern, but its date does not exist.
+    """A data file's name matches the descriptor's pattern, but its date does not exist, or it is no UTF-8.
 
     Rename the file.
     """
@@ -40,6 +42,10 @@ def _checked(pattern: str) -> str:
         raise ValueError("a path stays inside the dataset's folder: relative, with / and without ..")
     if not pattern.endswith(FORMATS):
         raise ValueError(f"files must end in one of {', '.join(FORMATS)}")
+    if len(pattern.encode()) > LONGEST_PATTERN or any(len(part.encode()) > LONGEST_PART for part in parts.parts):
+        raise ValueError("the path is longer than any file's")
+    if any("**" in part and part != "**" for part in parts.parts):
+        raise ValueError("** stands for whole folders: put it between slashes")
     fields = {token[1:] for token in _TOKEN.findall(pattern) if token.startswith("%")}
     if unknown := fields - set(_FIELDS):
         raise ValueError(f"%{min(unknown)} is not one of %Y, %m, %d, %H")
@@ -58,11 +64,20 @@ def find_files(folder: Path, pattern: str, zone: str) -> list[SourceFile]:
 
 def _matches(folder: Path, pattern: str, zone: ZoneInfo) -> Iterator[SourceFile]:
     expression = re.compile(_expression(pattern))
-    for path in folder.glob(re.sub(r"%.", "*", pattern)):
-        name = path.relative_to(folder).as_posix()
+    for path in folder.glob(re.sub(r"%.", "*", pattern).replace("[", "[[]")):
+        name = _utf8(path.relative_to(folder).as_posix())
         matched = expression.fullmatch(name)
         if matched and path.is_file() and not any(part.startswith(".") for part in name.split("/")):
             yield SourceFile(path, name, _period(name, matched.groupdict(), zone))
+
+
+def _utf8(name: str) -> str:
+    """The name itself. Python spells bytes of a file's name that are no UTF-8 as halves of characters."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise FileNameWrong(file=os.fsencode(name).decode("utf-8", errors="backslashreplace")) from None
+    return name
 
 
 def _expression(pattern: str) -> str:
@@ -84,9 +99,9 @@ def _period(name: str, fields: dict[str, str], zone: ZoneInfo) -> Interval | Non
     year, month, day, hour = (int(fields.get(field, least)) for field, least in zip("YmdH", (1, 1, 1, 0), strict=True))
     try:
         start = datetime(year, month, day, hour, tzinfo=zone)
-    except ValueError:
+        return Interval(start.astimezone(UTC), _next(start, len(fields)).astimezone(UTC))
+    except (ValueError, OverflowError):  # the calendar's last year has no next one
         raise FileNameWrong(file=name) from None
-    return Interval(start.astimezone(UTC), _next(start, len(fields)).astimezone(UTC))
 
 
 def _next(start: datetime, fields: int) -> datetime:

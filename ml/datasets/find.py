@@ -23,13 +23,15 @@ def find_dataset(data: str) -> Descriptor:
 
     A folder or file of that path wins over a shipped name. Raises DatasetUnknown, DescriptorInvalid.
     """
-    path = Path(data).expanduser()
-    if path.is_file():
-        return load_descriptor(path)
-    if (path / OWN).is_file():
-        return load_descriptor(path / OWN)
-    name = path.resolve().name
-    if path.is_dir() and name in shipped_names():
+    try:
+        path = Path(data).expanduser()
+        found = next((place for place in (path, path / OWN) if place.is_file()), None)
+        name = path.resolve().name if path.is_dir() else ""
+    except (OSError, ValueError, RuntimeError):  # longer than any path, no text, or the home of nobody
+        raise DatasetUnknown(data=ascii(data), shipped=", ".join(shipped_names())) from None
+    if found:
+        return load_descriptor(found)
+    if name in shipped_names():
         return load_descriptor(name, folder=path)
     if data in shipped_names():
         return load_descriptor(data)

@@ -1,12 +1,13 @@
 """Reads columns of times written in a declared format, all at once."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
 _MICROSECONDS = {"epoch_seconds": 1_000_000, "epoch_milliseconds": 1_000}
 _COMMON = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = 86_400_000_000
 _BEYOND = 2**62  # microseconds; farther than any calendar, still an int64
 
@@ -34,6 +35,15 @@ def pattern_works(pattern: str) -> bool:
     except (pl.exceptions.PolarsError, ValueError):
         return False
     return read is not None and read // _DAY == _microseconds(moment) // _DAY
+
+
+def zone_works(zone: str) -> bool:
+    """Whether the vectorised reader knows a zone that this machine's time zone database has."""
+    try:
+        read_times(pl.Series(["2001-02-03 16:05:06"]), "iso8601", zone)
+    except pl.exceptions.PolarsError:
+        return False
+    return True
 
 
 def _epochs(texts: pl.Series, unit: int) -> pl.Series:
@@ -79,12 +89,20 @@ def _to_utc(times: pl.Series, zone: str) -> pl.Series:
         return times.cast(pl.Int64)
     placed = times.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").cast(pl.Int64)
     skipped = (placed.is_null() & times.is_not_null()).arg_true()
-    local = times.gather(skipped)
-    return placed.scatter(skipped, [_microseconds(time.replace(tzinfo=ZoneInfo(zone))) for time in local])
+    local = times.gather(skipped).cast(pl.Int64)
+    return placed.scatter(skipped, [_place_skipped(time, ZoneInfo(zone)) for time in local])
+
+
+def _place_skipped(local: int, zone: ZoneInfo) -> int:
+    """local: a wall clock's microseconds since 1970. Beyond Python's calendar no clock has a zone."""
+    try:
+        return _microseconds((_EPOCH + timedelta(microseconds=local)).replace(tzinfo=zone))
+    except OverflowError:
+        return local
 
 
 def _microseconds(moment: datetime) -> int:
     """Exact, and without overflow at the ends of the calendar."""
     offset = moment.utcoffset()
-    since = moment.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC) - offset
+    since = moment.replace(tzinfo=UTC) - _EPOCH - offset
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

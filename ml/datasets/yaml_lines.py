@@ -2,9 +2,10 @@
 
 Every scalar stays the text that was written, so a column called `on`, a value `no` or an id `007` means itself; whoever
 validates the document turns text into numbers and dates. Aliases and tags are refused: a descriptor needs neither, and
-an alias can make a small file expand without bound.
+an alias can make a small file expand without bound. So are characters that no database, file name or log takes.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ from ml.errors import ExitCode, TrailguardError
 _TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp"))
 Validated = TypeVar("Validated", bound=BaseModel)
 MAX_DEPTH = 20  # the parser's time grows with the square of it
+MAX_BYTES = 2**18  # which take the parser two seconds
+# Escapes can spell what files may not hold.
+_NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _NULL = "tag:yaml.org,2002:null"
 
 
@@ -55,10 +59,10 @@ class LocatedYaml:
 def read_yaml(path: Path) -> LocatedYaml:
     """Reads one document. Raises YamlInvalid for anything but mappings, lists and scalars with distinct text keys."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = _read_text(path)
         _refuse_expansion(path, text)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # of bytes that are not UTF-8, and of escapes beyond Unicode
         raise YamlInvalid(where=f"{path}:1:1", problem=str(error) or type(error).__name__) from None
     except yaml.MarkedYAMLError as error:
         hint = ": put it in quotes" if "cannot start any token" in (error.problem or "") else ""
@@ -102,6 +106,14 @@ def _words(item: dict) -> str:
     return item["msg"].removeprefix("Value error, ")
 
 
+def _read_text(path: Path) -> str:
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise YamlInvalid(where=f"{path}:1:1", problem=f"the file holds more than {MAX_BYTES} bytes")
+    return data.decode("utf-8-sig")
+
+
 def _refuse_expansion(path: Path, text: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
@@ -120,17 +132,23 @@ def _plain(path: Path, node: yaml.Node) -> object:
     if isinstance(node, yaml.ScalarNode):
         if node.tag not in _TAGS:
             raise _invalid(path, node.start_mark, f"the tag {node.tag} is not allowed")
-        return None if node.tag == _NULL else node.value
+        return None if node.tag == _NULL else _text(path, node)
     if isinstance(node, yaml.SequenceNode):
         return [_plain(path, item) for item in node.value]
     plain = {}
     for key, value in node.value:
         if not isinstance(key, yaml.ScalarNode):
             raise _invalid(path, key.start_mark, "a key must be text")
-        if key.value in plain:
+        if _text(path, key) in plain:
             raise _invalid(path, key.start_mark, f"the key {key.value!r} stands here a second time")
         plain[key.value] = _plain(path, value)
     return plain
+
+
+def _text(path: Path, scalar: yaml.ScalarNode) -> str:
+    if found := _NO_TEXT.search(scalar.value):
+        raise _invalid(path, scalar.start_mark, f"the character {found[0]!r} is not allowed")
+    return scalar.value
 
 
 def _step(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:

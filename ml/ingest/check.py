@@ -59,13 +59,16 @@ def check_events(batch: Batch, descriptor: Descriptor, period: Interval | None =
 
 def check_labels(batch: Batch, descriptor: Descriptor, period: Interval | None = None) -> Checked:
     """Holds each row against the label contract. Where labels stand in events files, rows without one are left out."""
-    labels = descriptor.labels.columns
+    labels, events = descriptor.labels.columns, descriptor.events.columns
     if not descriptor.labels.files and labels.label.column:
         batch = _labelled(batch, labels.label.column)
     texts = pl.DataFrame(batch.texts)
     checks = ColumnChecks(texts)
-    checks.text("user_id", labels.user_id or descriptor.events.columns.user_id)
-    if labels.event_id and labels.event_id.column:
+    checks.text("user_id", labels.user_id or events.user_id)
+    derived = labels.event_id is not None and labels.event_id.derived
+    if derived and events.event_id:
+        checks.text("event_id", events.event_id)
+    elif labels.event_id and not derived:
         checks.text("event_id", TextColumn(column=labels.event_id.column), required=False)
     checks.verdict("label", labels.label)
     checks.kind("kind", labels.kind, label=checks.values[-1])
@@ -73,7 +76,7 @@ def check_labels(batch: Batch, descriptor: Descriptor, period: Interval | None =
     checks.number("confidence", labels.confidence or NumberColumn(value=1), share=True)
     times = checks.time("observed_at", labels.observed_at, period=period, delay_days=labels.observed_at.delay_days)
     rows = checks.rows(batch)
-    if labels.event_id and labels.event_id.derived:
+    if derived and not events.event_id:
         rows = rows.with_columns(check_events(batch, descriptor).rows["event_id"])
     elif not labels.event_id:
         rows = rows.with_columns(pl.lit(None, pl.String).alias("event_id"))

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import polars as pl
 
-from ml.contracts.intervals import Interval
+from ml.contracts.intervals import EARLIEST, LATEST, Interval
 from ml.contracts.labels import NO_KIND
 from ml.datasets.columns import NumberColumn, TextColumn, TimeColumn, VerdictColumn
 from ml.datasets.times import read_times
@@ -14,7 +13,7 @@ from ml.ingest.batch import Batch
 
 LONGEST_ID = 256  # characters; ids are keys in Postgres, whose index entries end at 2,704 bytes
 LONGEST_TEXT = 65_536  # characters of a text extra
-EARLIEST, LATEST = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000 for year in (1970, 2100))
+FIRST, END = (int(moment.timestamp()) * 1_000_000 for moment in (EARLIEST, LATEST))
 CONTROL = r"[\x00-\x1f\x7f-\u{9f}]"
 _CONTROL_IN_TEXT = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\u{9f}]"  # a text may hold tabs and line breaks
 DAY = 86_400_000_000  # microseconds
@@ -64,7 +63,7 @@ class ColumnChecks:
             self._constant(name, spec and spec.value, pl.Float64)
             return
         text = present(spec.column).str.strip_chars()
-        value = text.cast(pl.Float64, strict=False)
+        value = text.cast(pl.Float64, strict=False) + 0.0  # of -0, which equals 0, there is no second one
         unreadable = text.is_not_null() & value.is_null()
         checks = [("unreadable_number", unreadable), ("number_not_finite", ~value.is_finite())]
         if share:
@@ -95,7 +94,7 @@ class ColumnChecks:
         text = self.texts.select(present(spec.column)).to_series()
         happened = read_times(text, spec.format, spec.zone)
         times = happened + delay_days * DAY
-        in_range = times.is_between(EARLIEST, LATEST - 1).fill_null(False)
+        in_range = times.is_between(FIRST, END - 1).fill_null(False)
         outside = in_range & ~_within(happened, period)
         dated = in_range & ~outside
         found = pl.lit(times)

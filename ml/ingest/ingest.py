@@ -2,14 +2,13 @@
 
 import tempfile
 from pathlib import Path
-from urllib.parse import unquote
 
 from tqdm import tqdm
 
 from ml.contracts.intervals import Interval
 from ml.datasets.descriptor import Descriptor
 from ml.errors import ExitCode, TrailguardError
-from ml.ingest.accounting import Staged
+from ml.ingest.accounting import Accounting, Staged
 from ml.ingest.lake import MANIFEST, UNDATED, EventLake, whole_days
 from ml.ingest.reading import Reading, event_reading, label_reading, read_file
 from ml.ingest.stage import StagedDays, UndatedRows
@@ -90,5 +89,6 @@ def _stage(reading: Reading, interval: Interval, lake: EventLake, guard: Guard) 
 
 def _vanished(lake: Path, reading: Reading) -> set[str]:
     """Files with undated rows in the lake that are no longer in the dataset's folder."""
-    known = (unquote(path.stem) for path in (lake / "quarantine" / reading.stream / UNDATED).glob("*.parquet"))
-    return {name for name in known if not (reading.descriptor.folder / name).is_file()}
+    known = (lake / "accounting" / reading.stream / UNDATED).glob("*.json")
+    names = {Accounting.from_json(path.read_text(encoding="utf-8")).file for path in known}
+    return {name for name in names if not (reading.descriptor.folder / name).is_file()}

@@ -17,12 +17,14 @@ from ml.contracts.intervals import Interval
 from ml.contracts.labels import LABEL_SCHEMA
 from ml.contracts.lake import PART, part
 from ml.errors import InputAbsent
+from ml.files import content_id
 from ml.ingest.accounting import Accounting, Staged
 from ml.ingest.partitions import publish_days
 
 Stream = Literal["events", "labels"]
 UNDATED = "ds=undated"
 MANIFEST = "staged.json"
+LONGEST_NAME = 200  # bytes of a data file's path; names of 255 must hold a suffix and a process's number besides
 
 
 class EventLake:
@@ -127,8 +129,11 @@ class EventLake:
 
 
 def undated_name(file: str) -> str:
-    """A data file's path as one name; `urllib.parse.unquote` gives the path back."""
-    return file.replace("%", "%25").replace("/", "%2F")
+    """A data file's path as one name. Of a long one its beginning, and what tells it from others that begin so."""
+    name = file.replace("%", "%25").replace("/", "%2F")
+    if len(name.encode()) <= LONGEST_NAME:
+        return name
+    return f"{name.encode()[:LONGEST_NAME].decode(errors='ignore')}-{content_id(file)}"
 
 
 def whole_days(interval: Interval) -> Interval:

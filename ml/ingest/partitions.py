@@ -81,7 +81,8 @@ def _read_items(root: Path, day: date) -> pl.DataFrame:
     path = part(root / "items", day)
     if not path.is_file():
         return pl.DataFrame(schema=ITEMS)
-    return pl.scan_parquet(path, schema=ITEMS, missing_columns="insert", hive_partitioning=False).collect()
+    read = {"missing_columns": "insert", "hive_partitioning": False, "glob": False}
+    return pl.scan_parquet(path, schema=ITEMS, **read).collect()
 
 
 def _complete(rows: pa.Table | None, day: date, items: Items) -> pa.Table | None:

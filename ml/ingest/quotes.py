@@ -9,6 +9,7 @@ import numpy as np
 from ml.ingest.lines import Lines
 
 MAX_RECORD_LINES = 100  # a quoted value over more lines is a quote left open
+LOOKS_IN_VAIN = 10_000  # lines looked at for values that went over several lines and were none, beside a block's own
 _OPEN = "unexpected end of data"
 
 
@@ -36,16 +37,18 @@ def read_quoted(
 
     barred: bool (lines,), lines that cannot be part of a row. width: fields of a row. spanning: the fields that may
     hold line breaks. A row over several lines that is not exactly right is no row: its first line is refused alone.
+    Once more lines were looked at in vain than there are, no other row over several lines is looked for.
     """
     rows, taken = [], []
-    free = 0
+    free, looks = 0, LOOKS_IN_VAIN + lines.count
     for i in map(int, suspects):
         if i < free:
             continue
-        fields, used, reason = _read_record(lines, i, barred)
+        fields, used, reason = _read_record(lines, i, barred, most=MAX_RECORD_LINES if looks > 0 else 1)
         if reason == _OPEN and used == lines.count - i < MAX_RECORD_LINES and not lines.block.last:
             return QuotedRows(rows, np.array(taken, np.int64), i)
         if used > 1 and (reason or len(fields) != width or _breaks(fields) - spanning):
+            looks -= used
             used, reason = 1, "broken_quote"
         rows.append(_row(lines, i, used, fields, reason, width))
         free = i + used
@@ -60,9 +63,9 @@ def _row(lines: Lines, i: int, used: int, fields: list[str], reason: str | None,
     return QuotedRow(i, fields, "broken_quote" if reason == _OPEN else reason, raw)
 
 
-def _read_record(lines: Lines, i: int, barred: np.ndarray) -> tuple[list[str], int, str | None]:
+def _read_record(lines: Lines, i: int, barred: np.ndarray, most: int) -> tuple[list[str], int, str | None]:
     """fields, number of lines looked at, and what is wrong."""
-    reader = csv.reader(_texts(lines, i, barred), strict=True)
+    reader = csv.reader(_texts(lines, i, barred, most), strict=True)
     try:
         return next(reader), reader.line_num, None
     except csv.Error as error:
@@ -72,8 +75,8 @@ def _read_record(lines: Lines, i: int, barred: np.ndarray) -> tuple[list[str], i
     return [], reader.line_num, "broken_quote" if "expected after" in problem else "malformed_line"
 
 
-def _texts(lines: Lines, i: int, barred: np.ndarray) -> Iterator[str]:
-    for k in range(i, min(i + MAX_RECORD_LINES, lines.count)):
+def _texts(lines: Lines, i: int, barred: np.ndarray, most: int) -> Iterator[str]:
+    for k in range(i, min(i + most, lines.count)):
         if barred[k]:
             return
         yield lines.bytes(k).decode("utf-8")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 
 from ml.datasets.file_pattern import SourceFile
-from ml.ingest.batch import Batch, Reject, bounded, require_columns
+from ml.ingest.batch import NAMES_TOLD, Batch, Reject, bounded, require_columns
 from ml.ingest.lines import Lines
 from ml.ingest.source import read_blocks
 
@@ -61,7 +61,8 @@ class JsonLinesReader:
             return ("not_json" if row is _NOTHING else "not_an_object"), None
         if self._missing:
             self._missing -= row.keys()
-            self._seen |= dict.fromkeys(row)
+            if len(self._seen) < NAMES_TOLD:
+                self._seen |= dict.fromkeys(row)
         values = [row.get(name) for name in self.asked]
         if not _PLAIN.issuperset(map(type, values)):
             for k, value in enumerate(values):

@@ -11,6 +11,7 @@ import pyarrow as pa
 from ml.ingest.column_checks import DS
 
 ROWS_IN_MEMORY = 1_000_000
+ROW_SIZE = 1024  # bytes; a longer row counts for several
 
 
 class Spill:
@@ -21,13 +22,13 @@ class Spill:
         self._waiting: list[pl.DataFrame] = []
         self._rows = 0
         self._files: list[tuple[pa.Table, np.ndarray]] = []
-        self.days: dict[date, int] = {}
+        self.days: dict[date, int] = {}  # day -> rows, by their weight
 
     def add(self, rows: pl.DataFrame) -> None:
         """rows: any columns, the same at every call, and DS."""
         if rows.height:
             self._waiting.append(rows)
-            self._rows += rows.height
+            self._rows += _weight(rows)
         if self._rows >= ROWS_IN_MEMORY:
             self._flush()
 
@@ -49,7 +50,7 @@ class Spill:
             return
         rows = pl.concat(self._waiting).sort(DS)
         for day, count in rows.group_by(DS).len().iter_rows():
-            self.days[day] = self.days.get(day, 0) + count
+            self.days[day] = self.days.get(day, 0) + count * self._rows // rows.height
         path = self.folder / f"{len(self._files)}.arrow"
         rows.write_ipc(path)
         self._files.append((pa.ipc.open_file(pa.memory_map(str(path))).read_all(), rows[DS].to_physical().to_numpy()))
@@ -62,3 +63,7 @@ class Spill:
             start, end = np.searchsorted(days, low, "left"), np.searchsorted(days, high, "right")
             slices.append(pl.DataFrame(table.slice(start, end - start)))
         return pl.concat(slices)
+
+
+def _weight(rows: pl.DataFrame) -> int:
+    return max(rows.height, rows.estimated_size() // ROW_SIZE)

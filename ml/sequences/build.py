@@ -143,7 +143,7 @@ def scan_events(files: list[Path]) -> pl.LazyFrame:
     """The partitions as one; an extra that only later days declare is absent before."""
     newest = pl.from_arrow(pq.read_schema(files[-1]).empty_table()).schema
     return pl.scan_parquet(
-        files, schema=newest, missing_columns="insert", extra_columns="ignore", hive_partitioning=False
+        files, schema=newest, missing_columns="insert", extra_columns="ignore", hive_partitioning=False, glob=False
     )
 
 

@@ -1,5 +1,6 @@
 """Label rows -> what was known about each user at a moment: anomalous or not, from which event on, since when."""
 
+import glob
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -147,7 +148,8 @@ def _keep_known(connection: duckdb.DuckDBPyConnection, labels: pa.Table, as_of: 
 
 
 def _files(events: Path) -> list[str]:
-    return [str(file) for file in sorted(events.glob("ds=*/*.parquet"))]
+    """As DuckDB takes paths: what might be a pattern in them is escaped."""
+    return [glob.escape(str(file)) for file in sorted(events.glob("ds=*/*.parquet"))]
 
 
 def _describe_users(sequences: Sequences, anomalous: pa.Table) -> pa.Table:

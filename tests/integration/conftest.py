@@ -1,7 +1,9 @@
 """A migrated trailguard database of its own for each test module."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
+import psycopg2
 import pytest
 
 from infra.local.postgres import PostgresServer
@@ -52,3 +54,17 @@ def flagged(url_of: RoleUrl) -> RoleUrl:
     events = event_flags_of(run, {("ann", "review-7"): 0.9})
     store.publish(run, flags_of(run, {"ann": 0.9, "bob": 0.8}), Lake().scored_below, events)
     return url_of
+
+
+@pytest.fixture
+def empty_labels(url_of: RoleUrl) -> Callable[[], None]:
+    """Takes all labels out of the module's database, and what is recorded of ingested days."""
+
+    def empty() -> None:
+        with closing(psycopg2.connect(url_of(OWNER))) as session, session, session.cursor() as rows:
+            rows.execute(
+                "ALTER TABLE label DISABLE TRIGGER append_only; DELETE FROM label; DELETE FROM ingested_partition;"
+                "ALTER TABLE label ENABLE TRIGGER append_only"
+            )
+
+    return empty

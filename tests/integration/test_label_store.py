@@ -8,7 +8,6 @@ import psycopg2
 import pyarrow as pa
 import pytest
 
-from infra.postgres.roles import OWNER
 from ml.contracts.labels import LABEL_SCHEMA
 from ml.ingest.accounting import Accounting
 from ml.ingest.label_store import LabelStore
@@ -39,12 +38,8 @@ DAY = Accounting(ds="2014-03-01", rows_in=10, accepted=7, duplicate=2, quarantin
 
 
 @pytest.fixture
-def store(url_of: Callable[[str], str]) -> LabelStore:
-    with closing(psycopg2.connect(url_of(OWNER))) as session, session, session.cursor() as rows:
-        rows.execute(
-            "ALTER TABLE label DISABLE TRIGGER append_only; DELETE FROM label; DELETE FROM ingested_partition;"
-            "ALTER TABLE label ENABLE TRIGGER append_only"
-        )
+def store(url_of: Callable[[str], str], empty_labels: Callable[[], None]) -> LabelStore:
+    empty_labels()
     return LabelStore(url_of("trailguard_writer"))
 
 

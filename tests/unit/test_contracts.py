@@ -1,5 +1,6 @@
 """Intervals are half-open and in UTC; errors say what happened, to what, and what to do."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -30,9 +31,12 @@ def test_an_interval_without_a_moment_is_refused(end):
         Interval.parse("2014-03-01", end)
 
 
-def test_an_unreadable_time_is_told_with_an_example():
-    with pytest.raises(TimeUnreadable, match=r"text='yesterday'\. Write it as ISO 8601"):
-        parse_time("yesterday")
+@pytest.mark.parametrize(
+    "text", ["yesterday", "", "0001-01-01T00:00:00+14:00", "1969-12-31", "2100-01-02", "9999-12-31T23:00:00-05:00"]
+)
+def test_a_time_that_no_contract_holds_is_told_with_an_example(text):
+    with pytest.raises(TimeUnreadable, match=rf"text='{re.escape(text)}'\. Write it as ISO 8601"):
+        parse_time(text)
 
 
 def test_an_error_tells_what_happened_the_facts_and_what_to_do():

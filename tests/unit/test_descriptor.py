@@ -1,5 +1,6 @@
 """A descriptor says what it means, and a wrong one says where it is wrong."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from ml.contracts.intervals import Interval
 from ml.datasets.descriptor import DescriptorInvalid, load_descriptor, shipped_names
 from ml.datasets.file_pattern import FileNameWrong, find_files
 from ml.datasets.find import DatasetUnknown, find_dataset
+from ml.datasets.yaml_lines import MAX_BYTES
 from ml.errors import ExitCode
 
 SOUND = """\
@@ -65,14 +67,28 @@ WRONG = {
     "a zone nobody knows": ("Europe/Berlin", "Europe/Atlantis", "6:62", "Europe/Atlantis"),
     "a time format without a date": ("%d/%m/%Y %H:%M", "%H:%M", "6:38", "strptime"),
     "an hour without minutes": ("%d/%m/%Y %H:%M", "%d/%m/%Y %H", "6:38", "strptime"),
+    "a directive given twice": ("%d/%m/%Y %H:%M", "%d/%m/%Y %Y", "6:38", "strptime"),
+    "a zone that only some machines know": ("Europe/Berlin", "localtime", "6:62", "time zone"),
     "a bad date": ("2013-01-01", "2013-02-30", "19:23", "history_start"),
+    "a date beyond the contract's": ("2013-01-01", "0001-01-01", "19:23", "history_start"),
+    "more days than the calendar has": ("score_days: 14", "score_days: 99999999999", "19:66", "score_days"),
+    "a delay of centuries": ("label_delay_days: 7", "label_delay_days: 99999999999", "18:19", "label_delay_days"),
+    "a blank constant": ("{value: view}", "{value: ' '}", "7:25", "blank"),
+    "a constant with a line break": ("{value: fraud}", '{value: "a\\nb"}', "16:19", "control characters"),
+    "a NUL spelt as an escape": ("{value: fraud}", '{value: "a\\0b"}', "16:19", "'\\x00' is not allowed"),
+    "half a character": ("{value: fraud}", '{value: "a\\ud800"}', "16:19", "'\\ud800' is not allowed"),
+    "half a character in a key": ("stars:", '"st\\ud800":', "10:5", "not allowed"),
+    "a character beyond Unicode": ("{value: fraud}", '{value: "\\U00110000"}', "1:1", "chr()"),
     "history after as_of": ("2013-01-01", "2015-01-01", "19:7", "must follow each other"),
     "a path that escapes": ("events/%Y-%m-%d.csv", "../events/%Y.csv", "3:10", "inside the dataset's folder"),
     "an absolute path": ("events/%Y-%m-%d.csv", "/etc/%Y.csv", "3:10", "inside the dataset's folder"),
     "an unsupported file": ("events/%Y-%m-%d.csv", "events/*.xlsx", "3:10", "must end in"),
+    "stars for folders beside a name": ("events/%Y-%m-%d.csv", "events/a**b.csv", "3:10", "whole folders"),
+    "a name longer than any file's": ("events/%Y-%m-%d.csv", "e" * 300 + ".csv", "3:10", "longer"),
     "a day without its month": ("events/%Y-%m-%d.csv", "events/%Y-%d.csv", "3:10", "finer field"),
     "an unknown field": ("events/%Y-%m-%d.csv", "events/%Y-%U.csv", "3:10", "%U"),
     "an extra's bad kind": ("device: categorical", "device: colour", "9:13", "extras.device"),
+    "an extra with a name of the lake's": ("device: categorical", "item_users: numeric", "9:5", "contract's own"),
     "an extra with the contract's name": ("device: categorical", "amount: categorical", "9:5", "contract's own"),
     "a column and a constant": ("{value: view}", "{value: view, column: a}", "7:17", "one of the two"),
     "a verdict that is none": ('"-1": 1', '"-1": 2', "15:45", "label"),
@@ -113,6 +129,13 @@ def test_a_file_that_is_no_descriptor_is_refused(tmp_path, content):
         load_descriptor(path)
 
 
+def test_a_descriptor_larger_than_any_descriptor_is_refused_before_it_is_parsed(tmp_path):
+    path = tmp_path / "dataset.yaml"
+    path.write_bytes(b"name: shop\n" + b"#" * MAX_BYTES)
+    with pytest.raises(DescriptorInvalid, match=f"more than {MAX_BYTES} bytes"):
+        load_descriptor(path)
+
+
 def test_scalars_stay_the_text_that_was_written(written):
     found = load_descriptor(
         written(SOUND.replace("user_id: customer", "user_id: on", 1).replace("value: view", "value: 007"))
@@ -144,9 +167,10 @@ def test_a_dataset_is_found_by_name_by_file_by_folder_and_by_folder_name(written
     assert (found.name, found.folder) == ("wikipedia-edits", named)
 
 
-def test_an_unknown_dataset_is_refused_with_the_names_that_exist(tmp_path):
+@pytest.mark.parametrize("data", ["nowhere", "~nobody-of-that-name/shop", "a" * 5000, "a\0b", "\ud800", "", "/"])
+def test_an_unknown_dataset_is_refused_with_the_names_that_exist(data):
     with pytest.raises(DatasetUnknown, match="wikipedia-edits"):
-        find_dataset(str(tmp_path / "nowhere"))
+        find_dataset(data)
 
 
 def test_a_file_name_says_which_period_the_file_holds(tmp_path):
@@ -167,7 +191,30 @@ def test_folders_and_stars_in_a_pattern_match_like_a_shell(tmp_path):
     assert len(find_files(tmp_path, "**/*.jsonl", "UTC")) == 4
 
 
-def test_a_date_that_does_not_exist_in_a_file_name_is_refused(tmp_path):
-    (tmp_path / "2014-02-30.csv").touch()
-    with pytest.raises(FileNameWrong, match="2014-02-30"):
-        find_files(tmp_path, "%Y-%m-%d.csv", "UTC")
+def test_brackets_in_a_pattern_mean_themselves(tmp_path):
+    (tmp_path / "a[1].csv").touch()
+    (tmp_path / "a1.csv").touch()
+    assert [file.name for file in find_files(tmp_path, "a[1].csv", "UTC")] == ["a[1].csv"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("%Y-%m-%d.csv", "2014-02-30.csv"),
+        ("%Y.csv", "0000.csv"),
+        ("%Y.csv", "9999.csv"),
+        ("%Y-%m.csv", "9999-12.csv"),
+        ("%Y-%m-%d.csv", "9999-12-31.csv"),
+        ("%Y-%m-%d.csv", "0001-01-01.csv"),  # in Berlin it begins before the calendar does
+    ],
+)
+def test_a_date_that_does_not_exist_in_a_file_name_is_refused(tmp_path, pattern, name):
+    (tmp_path / name).touch()
+    with pytest.raises(FileNameWrong, match=name):
+        find_files(tmp_path, pattern, "Europe/Berlin")
+
+
+def test_a_file_name_that_is_no_utf_8_is_refused_readably(tmp_path):
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.csv")).touch()
+    with pytest.raises(FileNameWrong, match=r"caf\\xe9\.csv"):
+        find_files(tmp_path, "*.csv", "UTC")

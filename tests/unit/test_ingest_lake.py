@@ -20,6 +20,8 @@ from ml.ingest.ingest import LabelsUndeclared, publish_events, publish_labels, s
 from ml.ingest.lake import EventLake
 from ml.ingest.reading import FolderUnknown, PeriodWrong, TimesUnreadable
 from ml.ingest.source import SourceUnreadable
+from ml.sequences.build import Selection, build_sequences
+from ml.training.verdicts import find_anomalous
 
 MARCH = Interval.parse("2014-03-01", "2014-04-01")
 FIFTH = Interval.parse("2014-03-05", "2014-03-06")
@@ -126,6 +128,25 @@ def test_of_contradicting_rows_the_smallest_stays(shop, lake):
     assert total.reasons == {"conflicting_event_id": 2}
 
 
+def test_minus_nought_and_nought_are_one_amount_whichever_came_first(shop, tmp_path):
+    rows = ["1,u1,2014-03-05,view,-0", "1,u1,2014-03-05,view,0"]
+    lakes = [EventLake(tmp_path / name) for name in ("first", "second")]
+    for lake, ordered in zip(lakes, (rows, rows[::-1]), strict=True):
+        assert ingest(shop("e.csv", {"e.csv": HEADER + "\n".join(ordered)}), FIFTH, lake).total.duplicate == 1
+    assert contents(lakes[0]) == contents(lakes[1])
+
+
+def test_a_lake_may_lie_in_a_folder_whose_name_looks_like_a_pattern(shop, tmp_path):
+    lake = EventLake(tmp_path / "shop [eu] *?{a}" / "lake")
+    descriptor = shop("%Y-%m.csv", {"2014-03.csv": HEADER + "\n".join(march_lines())})
+    for _ in range(2):
+        assert ingest(descriptor, FIFTH, lake).total.accepted == 19
+    assert len(build_sequences(lake.root / "events", Selection(FIFTH.end, 8)).user_ids) > 1
+    label = {"user_id": "u1", "label": 1, "kind": "bot", "source": "s", "confidence": 1.0, "observed_at": FIFTH.start}
+    labels = pa.Table.from_pylist([label], schema=LABEL_SCHEMA)
+    assert find_anomalous(lake.root / "events", labels, as_of=FIFTH.end)["user_id"].to_pylist() == ["u1"]
+
+
 def test_rows_are_sorted_by_bucket_user_time_and_event(shop, lake):
     descriptor = shop("%Y-%m.csv", {"2014-03.csv": HEADER + "\n".join(march_lines())})
     ingest(descriptor, MARCH, lake)
@@ -168,6 +189,19 @@ def test_undated_rows_of_a_file_that_was_taken_away_go_with_it(shop, lake, tmp_p
     (tmp_path / "a.csv").unlink()
     ingest(descriptor, FIFTH, lake)
     assert not list(lake.root.glob("quarantine/events/ds=undated/*"))
+
+
+def test_a_file_of_a_long_name_keeps_its_undated_rows_too(shop, lake, tmp_path):
+    names = [f"{'d' * 120}/{'f' * 120}{last}.csv" for last in "ab"]
+    bad = HEADER + "1,u,2014-03-05,view,\n2,u,never,view,"
+    descriptor = shop("**/*.csv", dict.fromkeys(names, bad))
+    assert ingest(descriptor, FIFTH, lake).total.reasons == {"unreadable_time": 2}
+    kept = sorted(lake.root.glob("quarantine/events/ds=undated/*"))
+    found = [file for path in kept for file in pq.read_table(path, partitioning=None)["source_file"].to_pylist()]
+    assert sorted(found) == names
+    (tmp_path / names[0]).unlink()
+    ingest(descriptor, FIFTH, lake)
+    assert len(list(lake.root.glob("quarantine/events/ds=undated/*"))) == 1
 
 
 def test_publishing_again_changes_nothing_and_publishing_nothing_is_refused(shop, lake):
@@ -392,6 +426,18 @@ def test_labels_in_the_events_files_name_the_event_of_their_row(shop, lake):
     assert label["event_id"] == events.filter(user_id="p2014-02")["event_id"][0]
     assert (label["user_id"], label["label"], label["kind"]) == ("p2014-02", 1, "fraud")
     assert (staged.rows_read, staged.files) == (1, ("2014-02.jsonl",))
+
+
+def test_a_label_of_an_event_whose_id_breaks_the_contract_is_refused_with_it(shop, lake):
+    told = {"e1": "e1", "none": "", "bell": "a\\u0007", "long": "e" * 300}
+    rows = [f'{{"payer": "{n}", "id": "{event}", "at": "2014-03-05", "fraud": 1}}' for n, event in told.items()]
+    with_id = INLINE.replace("user_id: payer", "event_id: id, user_id: payer").replace("amount: sum", "channel: sum")
+    texts = {"2014-03.jsonl": "\n".join(rows)}
+    staged = stage_labels(shop("%Y-%m.jsonl", texts, with_id.replace("delay_days: 30", "delay_days: 0")), FIFTH, lake)
+    (label,) = lake.staged_labels(FIFTH).to_pylist()
+    assert (label["user_id"], label["event_id"]) == ("e1", "e1")
+    refused = {"missing_event_id": 1, "control_character": 1, "value_too_long": 1}
+    assert (staged.total.rows_in, staged.total.reasons) == (4, refused)
 
 
 def test_a_dataset_without_labels_says_so(shop, lake):

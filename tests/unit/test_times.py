@@ -49,6 +49,17 @@ def test_what_is_no_time_is_none(text):
     assert read([text, "2014-03-01T06:00:00Z"]) == [None, moment("2014-03-01T06:00:00Z")]
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo", "Pacific/Apia"])
+@pytest.mark.parametrize(
+    "text", ["-262143-01-01 00:00:00", "+262142-12-31 23:59:59", "+20000-03-26 02:30:00", "0001-01-01", "9999-12-31"]
+)
+def test_a_time_beyond_any_calendar_harms_no_other(text, zone):
+    found, good = read([text, "2014-03-01T06:00:00Z"], zone=zone)
+    assert good == moment("2014-03-01T06:00:00Z")
+    assert found is not None
+    assert not 0 <= found < moment("2100-01-01T00:00:00Z")
+
+
 def test_epochs_are_exact_and_never_overflow():
     assert read(["1393653600", " 1393653600.25", "1.3936536e9", "-1"], "epoch_seconds") == [
         1393653600_000000,
