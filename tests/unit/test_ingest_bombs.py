@@ -81,6 +81,14 @@ def nested_bomb(path: Path) -> None:
     pq.write_table(pa.table({"id": ["a"], "many": lists, "deep": [{"far": 2**62}]}), path)
 
 
+def damaged_file(path: Path) -> None:
+    """Its footer says that values may be absent, then how many are: one byte takes the former back."""
+    pq.write_table(pa.table({"id": ["a", None]}), path, store_schema=False, write_statistics=False)
+    sound = path.read_bytes()
+    assert sound.count(b"%\x02\x18\x02id") == 1
+    path.write_bytes(sound.replace(b"%\x02\x18\x02id", b"%\x00\x18\x02id"))
+
+
 BOMBS = {
     "e.csv.gz": gzip_bomb,
     "e.jsonl.gz": one_line_bomb,
@@ -95,7 +103,7 @@ BOMBS = {
 def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, int]]:
     """By file: the rows that were read, why no more were, and the most memory that a process took by then, in bytes."""
     folder = tmp_path_factory.mktemp("bombs")
-    for name, write in {**BOMBS, "nested.parquet": nested_bomb}.items():
+    for name, write in {**BOMBS, "nested.parquet": nested_bomb, "damaged.parquet": damaged_file}.items():
         write(folder / name)
         assert (folder / name).stat().st_size < MIB / 2
     command = [sys.executable, "-c", CHILD, *map(str, sorted(folder.iterdir()))]
@@ -115,6 +123,12 @@ def test_what_a_nested_column_holds_is_never_read(read):
     rows, problem, memory = read["nested.parquet"]
     assert (rows, problem) == (1, "")
     assert memory < MOST_MEMORY
+
+
+def test_a_damaged_footer_ends_the_reading_and_not_the_process(read):
+    rows, problem, _ = read["damaged.parquet"]
+    assert rows == 0
+    assert "histogram" in problem
 
 
 def test_parquet_that_repeats_long_values_is_read_in_pieces(tmp_path, monkeypatch):
