@@ -38,11 +38,11 @@ def test_a_broken_promise_is_found():
 
 def test_the_bounds_hold_at_every_moment_at_once():
     rng, missed = np.random.default_rng(3), 0
-    for _ in range(200):
+    for _ in range(100):
         hits = np.cumsum(rng.random(150) < 0.7)
         bounds = [precision_bounds(int(h), n - int(h), 0.95) for n, h in enumerate(hits, start=1)]
         missed += any(not low <= 0.7 <= high for low, high in bounds)
-    assert missed / 200 <= 0.05
+    assert missed / 100 <= 0.05
 
 
 def test_looking_at_every_moment_costs_some_width_beside_looking_once():
