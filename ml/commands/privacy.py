@@ -10,8 +10,8 @@ from ml.errors import ExitCode, TrailguardError
 from ml.settings import settings
 
 if TYPE_CHECKING:
-    from ml.privacy.guard import Guard
-    from ml.privacy.pseudonyms import Pseudonyms
+    from ml.ingest.guard import Guard
+    from ml.ingest.pseudonyms import Pseudonyms
 
 UserId = Annotated[str, typer.Option(help="As the shop knows the user.")]
 DIGEST = re.compile("[0-9a-f]{64}")
@@ -30,7 +30,7 @@ class UserUnclear(TrailguardError):
 @stage(app)
 def pseudonym(user_id: UserId) -> dict:
     """Tell under which name a user stands in flags, labels and the lake, and the digest by which to erase them."""
-    from ml.privacy.guard import digest_of
+    from ml.ingest.guard import digest_of
 
     name = _name(user_id)
     return {"user_id": name, "user_digest": digest_of(name)}
@@ -50,9 +50,9 @@ def erase_user(
     """
     from dataclasses import asdict
 
+    from ml.ingest.guard import digest_of
     from ml.privacy.erase import erase_user as erase
     from ml.privacy.files import UserFiles
-    from ml.privacy.guard import digest_of
     from ml.privacy.store import ErasureStore, Request
 
     if bool(user_id) == bool(user_digest) or not (user_id or DIGEST.fullmatch(user_digest)):
@@ -65,7 +65,7 @@ def erase_user(
 
 def load_guard() -> "Guard":
     """What ingestion does with users in this deployment."""
-    from ml.privacy.guard import Guard
+    from ml.ingest.guard import Guard
     from ml.privacy.store import ErasureStore
 
     url = settings().database_url
@@ -74,7 +74,7 @@ def load_guard() -> "Guard":
 
 def _name(user_id: str) -> str:
     """The one that stands in the lake. Raises PseudonymKeyChanged."""
-    from ml.privacy.pseudonyms import require_same_key
+    from ml.ingest.pseudonyms import require_same_key
 
     pseudonyms = _pseudonyms()
     require_same_key(settings().lake, pseudonyms)
@@ -82,7 +82,7 @@ def _name(user_id: str) -> str:
 
 
 def _pseudonyms() -> "Pseudonyms | None":
-    from ml.privacy.pseudonyms import Pseudonyms
+    from ml.ingest.pseudonyms import Pseudonyms
 
     key = settings().pseudonym_key.get_secret_value()
     return Pseudonyms(key) if key else None

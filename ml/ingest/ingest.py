@@ -9,11 +9,11 @@ from ml.contracts.intervals import Interval
 from ml.datasets.descriptor import Descriptor
 from ml.errors import ExitCode, TrailguardError
 from ml.ingest.accounting import Accounting, Staged
+from ml.ingest.guard import Guard
 from ml.ingest.lake import MANIFEST, UNDATED, EventLake, whole_days
+from ml.ingest.pseudonyms import take_identity
 from ml.ingest.reading import Reading, event_reading, label_reading, read_file
 from ml.ingest.stage import StagedDays, UndatedRows
-from ml.privacy.guard import Guard
-from ml.privacy.pseudonyms import take_identity
 
 OPEN = Guard()  # users keep their ids, and nobody was erased
 

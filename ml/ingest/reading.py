@@ -16,10 +16,10 @@ from ml.errors import ExitCode, InputAbsent, TrailguardError
 from ml.ingest.batch import Batch, Reject
 from ml.ingest.check import Checked, check_events, check_labels
 from ml.ingest.column_checks import DS
+from ml.ingest.guard import Guard
 from ml.ingest.lake import Stream
 from ml.ingest.mapped import contract_names, event_columns, label_columns, one_line_columns, user_columns
 from ml.ingest.read import read_rows
-from ml.privacy.guard import Guard
 
 
 class FolderUnknown(TrailguardError):

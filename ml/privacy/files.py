@@ -13,8 +13,8 @@ from pathlib import Path
 from ml.contracts.lake import PENDING, part
 from ml.errors import ExitCode, TrailguardError
 from ml.files import write_text
+from ml.ingest.guard import digest_of
 from ml.ingest.partitions import publish_days
-from ml.privacy.guard import digest_of
 from ml.privacy.one_file import TraceLeft, count_rows, erase_from, read_texts, search_file
 from ml.privacy.traces import Traces, user_columns
 

@@ -14,10 +14,10 @@ from psycopg2 import errors
 from ml.contracts.model_version import ModelVersion
 from ml.flags.store import FlagStore
 from ml.flags.thresholds import ThresholdStore
+from ml.ingest.guard import digest_of
 from ml.ingest.label_store import LabelStore
 from ml.privacy.erase import ReasonNamesUser, erase_user
 from ml.privacy.files import UserFiles
-from ml.privacy.guard import digest_of
 from ml.privacy.one_file import TraceLeft
 from ml.privacy.store import ErasureStore, Request
 from ml.privacy.traces import Traces

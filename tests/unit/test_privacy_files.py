@@ -18,8 +18,8 @@ from ml.contracts.intervals import DAY
 from ml.contracts.lake import PENDING, pending_since
 from ml.contracts.quarantine import QUARANTINE_SCHEMA
 from ml.ingest import partitions
+from ml.ingest.guard import digest_of
 from ml.privacy.files import PublicationBrokenOff, Touched, UserFiles
-from ml.privacy.guard import digest_of
 from ml.privacy.lock import hold_lake
 from ml.privacy.one_file import TraceLeft
 from ml.privacy.traces import Traces

@@ -10,10 +10,10 @@ import pytest
 from ml.contracts.intervals import Interval
 from ml.datasets.descriptor import load_descriptor
 from ml.ingest.batch import Batch
+from ml.ingest.guard import Guard, digest_of
 from ml.ingest.ingest import publish_events, publish_labels, stage_events, stage_labels
 from ml.ingest.lake import EventLake
-from ml.privacy.guard import Guard, digest_of
-from ml.privacy.pseudonyms import PseudonymKeyChanged, Pseudonyms
+from ml.ingest.pseudonyms import PseudonymKeyChanged, Pseudonyms
 
 DAY = Interval.parse("2014-03-01", "2014-03-02")
 KEY = "k" * 32

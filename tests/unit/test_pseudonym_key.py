@@ -9,7 +9,7 @@ import pytest
 from infra.local.environment import environment
 from infra.local.secrets import PSEUDONYM_KEY, ensure_secrets, pseudonym_key
 from infra.local.site import COMPOSE
-from ml.privacy.pseudonyms import Pseudonyms
+from ml.ingest.pseudonyms import Pseudonyms
 from ml.settings import Settings, SettingsInvalid, settings
 
 

@@ -10,7 +10,7 @@ import polars as pl
 from ml.contracts.quarantine import ERASED
 from ml.ingest.batch import Batch, Reject
 from ml.ingest.column_checks import BROKEN, DS, LINE, RAW, REASON
-from ml.privacy.pseudonyms import Pseudonyms
+from ml.ingest.pseudonyms import Pseudonyms
 
 _CELLS, _WORDS = (re.compile(marks) for marks in (r'[,;|\x00-\x1f"{}\[\]]+', r'[\s,;|:\x00-\x1f"{}\[\]]+'))
 
