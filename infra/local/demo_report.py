@@ -49,7 +49,7 @@ def _summary_table(summary: pa.Table) -> Table:
     counted = {"scored": "users_scored", "too short": "users_too_short", "too unlike": "users_too_unlike"}
     counted |= {"active": "users_active", "held out": "users_holdout", "cleared": "users_cleared"}
     for name in ("interval", "version", *counted):
-        table.add_column(name, justify="left" if name == "interval" else "right")
+        table.add_column(name, justify="left" if name == "interval" else "right", no_wrap=name == "interval")
     for row in summary.to_pylist():
         table.add_row(
             row["interval_start"].date().isoformat(),
