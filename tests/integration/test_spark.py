@@ -117,11 +117,11 @@ def test_scores_are_those_of_one_machine_in_the_same_files(cluster: SparkCluster
     settings = {"TRAILGUARD_LAKE": os.path.relpath(lake, ROOT), "TRAILGUARD_EVENTS_AT_ONCE": str(AT_ONCE)}
     printed = cluster.submit(ROOT / "infra" / "spark" / "submit.py", "score-shards", *options, **settings)
     assert json.loads(printed.splitlines()[-1])["users"] == users > 100
-    assert scores.seconds(BUSY, plan.version) > 0
+    assert scores.seconds(BUSY, plan.model) > 0
     evidence = set()
     for shard in range(SHARDS):
         expected = by_one_machine(lake, BUSY, shard, SHARDS)
-        found = pq.read_table(scores.folder(BUSY, plan.version) / f"shard-{shard}-of-{SHARDS}.parquet")
+        found = pq.read_table(scores.folder(BUSY, plan.model) / f"shard-{shard}-of-{SHARDS}.parquet")
         assert found.schema.equals(expected.schema)
         assert found.equals(expected)
         assert found.num_rows > 0
