@@ -13,7 +13,7 @@ from scipy.stats import ks_2samp
 from ml.monitoring.alert import Alert, AlertKind
 from ml.monitoring.day import Day
 
-FLOOR = 0.1  # of 1: one user in ten would have to change their value
+FLOOR = 0.15  # of 1: three users in twenty would have to change; a weekend beside working days comes to 0.1
 TIMES = 2.0  # as far as the reference's days are from each other
 FEWEST_DAYS = 2  # of a reference, for its days to be compared with each other
 MOST_TOLD = 3
