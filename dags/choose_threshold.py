@@ -19,7 +19,7 @@ threshold from then on; what is published stands until it is scored again.
 
 from airflow.sdk import Param, dag, task
 
-from dags.schedules import DEFAULTS, EPOCH, Stage
+from dags.schedules import ON_DEMAND, Stage
 
 POLICY = ("precision_floor", "fpr_ceiling", "alert_budget", "confidence")
 ASKED = {name: f"{{{{ params.{name} or '' }}}}" for name in ("as_of", "model", "version", "since", *POLICY)}
@@ -34,11 +34,7 @@ def choose(asked: dict[str, str], dag_run_id: str) -> dict:
 
 
 @dag(
-    schedule=None,
-    start_date=EPOCH,
-    catchup=False,
-    max_active_runs=1,
-    default_args=DEFAULTS,
+    **ON_DEMAND,
     params={
         "as_of": Param(type="string", format="date", description="decide by what was known by then"),
         "model": Param(None, type=["null", "string"], description="registered model; default: the one in production"),

@@ -25,7 +25,7 @@ database's write-ahead log and rows that it has not vacuumed yet hold the user u
 
 from airflow.sdk import Param, dag, task
 
-from dags.schedules import DEFAULTS, EPOCH, Stage
+from dags.schedules import ON_DEMAND, Stage
 
 
 @task(task_id="erase_user")
@@ -36,11 +36,7 @@ def erase(asked: dict[str, str], dag_run_id: str) -> dict:
 
 
 @dag(
-    schedule=None,
-    start_date=EPOCH,
-    catchup=False,
-    max_active_runs=1,
-    default_args=DEFAULTS,
+    **ON_DEMAND,
     params={
         "user_digest": Param(type="string", pattern="^[0-9a-f]{64}$", description="what `pseudonym` tells of the user"),
         "reason": Param(type="string", minLength=1, description="why, for the record; it must not name the user"),

@@ -15,7 +15,7 @@
 from airflow.sdk import dag, task
 
 from dags.assets import LABELS
-from dags.schedules import DAILY, DEFAULTS, END, EPOCH, INTERVAL_PARAMS, START, STOP, Stage
+from dags.schedules import EVERY_DAY, INTERVAL_PARAMS, START, STOP, Stage
 
 
 @task
@@ -40,12 +40,7 @@ def publish_labels(start: str, end: str) -> dict:
 
 
 @dag(
-    schedule=DAILY,
-    start_date=EPOCH,
-    end_date=END,
-    catchup=False,
-    max_active_runs=4,
-    default_args=DEFAULTS,
+    **EVERY_DAY,
     params=INTERVAL_PARAMS,
     tags=[Stage.INGEST],
     doc_md=__doc__,

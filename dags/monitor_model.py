@@ -21,7 +21,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import dag, task
 
 from dags.assets import ALERTS
-from dags.schedules import DAILY, DEFAULTS, END, EPOCH, Stage
+from dags.schedules import EVERY_DAY, Stage
 from dags.scoring import START, STOP, wait_for_flags
 
 ANSWERS = {"recalibrate": "choose_threshold", "retrain": "train_model"}  # action -> the DAG that does it
@@ -69,12 +69,7 @@ def choose_answer(decided: dict) -> str | None:
 
 
 @dag(
-    schedule=DAILY,
-    start_date=EPOCH,
-    end_date=END,
-    catchup=False,
-    max_active_runs=1,
-    default_args=DEFAULTS,
+    **EVERY_DAY | {"max_active_runs": 1},
     tags=[Stage.MONITOR],
     doc_md=__doc__,
 )

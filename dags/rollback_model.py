@@ -16,7 +16,7 @@ reprocessing.
 from airflow.sdk import Param, dag, task
 
 from dags.assets import CHAMPION
-from dags.schedules import DEFAULTS, EPOCH, Stage
+from dags.schedules import ON_DEMAND, Stage
 
 
 @task(task_id="rollback_model", outlets=[CHAMPION])
@@ -28,11 +28,7 @@ def move_back(reason: str, decided_by: str, to: str, dag_run_id: str) -> dict:
 
 
 @dag(
-    schedule=None,
-    start_date=EPOCH,
-    catchup=False,
-    max_active_runs=1,
-    default_args=DEFAULTS,
+    **ON_DEMAND,
     params={
         "reason": Param(type="string", minLength=1, description="why, for the ledger"),
         "to": Param(None, type=["null", "string"], description="version to act; default: the champion before this one"),

@@ -24,6 +24,10 @@ DEFAULTS = {
 }
 GPU_POOL = "gpu"
 
+_EVERY_DAG = {"start_date": EPOCH, "catchup": False, "default_args": DEFAULTS}
+ON_DEMAND = {"schedule": None, "max_active_runs": 1, **_EVERY_DAG}
+EVERY_DAY = {"schedule": DAILY, "end_date": END, "max_active_runs": 4, **_EVERY_DAG}
+
 # The interval that a run covers: its data interval, or the one a manual run names to load a longer history in one go.
 INTERVAL_PARAMS = {
     "start": Param(None, type=["null", "string"], format="date", description="first day, for a manual run"),

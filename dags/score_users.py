@@ -20,17 +20,8 @@ is held out: their flags are recorded and never acted on.
 from airflow.sdk import dag, task
 
 from dags.assets import FLAGS
-from dags.schedules import DAILY, DEFAULTS, END, EPOCH, Stage
-from dags.scoring import (
-    START,
-    STOP,
-    THRESHOLD,
-    decide_flags,
-    plan_shards,
-    score_shard,
-    validate_scores,
-    wait_for_events,
-)
+from dags.schedules import EVERY_DAY, Stage
+from dags.scoring import START, STOP, THRESHOLD, score_interval
 
 
 @task(outlets=[FLAGS])
@@ -41,24 +32,12 @@ def publish_flags(threshold_id: str, start: str, end: str, dag_run_id: str) -> d
 
 
 @dag(
-    schedule=DAILY,
-    start_date=EPOCH,
-    end_date=END,
-    catchup=False,
-    max_active_runs=4,
-    default_args=DEFAULTS,
+    **EVERY_DAY,
     tags=[Stage.SCORE],
     doc_md=__doc__,
 )
 def score_users():
-    shards = plan_shards("plan-shards", START, STOP)
-    wait_for_events(START) >> shards
-    scores = score_shard.expand(shard=shards)
-    (
-        validate_scores(scores, START, STOP)
-        >> decide_flags(THRESHOLD, START, STOP)
-        >> publish_flags(THRESHOLD, START, STOP, "{{ run_id }}")
-    )
+    score_interval("plan-shards") >> publish_flags(THRESHOLD, START, STOP, "{{ run_id }}")
 
 
 score_users()

@@ -53,3 +53,13 @@ def wait_for_flags(start: str, end: str) -> bool:
     from trailguard_lake import has_flags
 
     return has_flags(start, end)
+
+
+def score_interval(plan: str):
+    """From the interval's events to decided flags. plan: the stage that says who scores. Returns the last task."""
+    shards = plan_shards(plan, START, STOP)
+    wait_for_events(START) >> shards
+    scores = score_shard.expand(shard=shards)
+    decided = decide_flags(THRESHOLD, START, STOP)
+    validate_scores(scores, START, STOP) >> decided
+    return decided

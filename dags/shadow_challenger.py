@@ -16,18 +16,8 @@ training. When they are over, `promote_model` reports where the two agreed, and 
 
 from airflow.sdk import dag, task
 
-from dags.schedules import DAILY, DEFAULTS, END, EPOCH, Stage
-from dags.scoring import (
-    START,
-    STOP,
-    THRESHOLD,
-    decide_flags,
-    plan_shards,
-    score_shard,
-    validate_scores,
-    wait_for_events,
-    wait_for_flags,
-)
+from dags.schedules import EVERY_DAY, Stage
+from dags.scoring import START, STOP, THRESHOLD, score_interval, wait_for_flags
 
 
 @task
@@ -38,22 +28,13 @@ def publish_shadow(threshold_id: str, start: str, end: str, dag_run_id: str) -> 
 
 
 @dag(
-    schedule=DAILY,
-    start_date=EPOCH,
-    end_date=END,
-    catchup=False,
-    max_active_runs=4,
-    default_args=DEFAULTS,
+    **EVERY_DAY,
     tags=[Stage.SCORE],
     doc_md=__doc__,
 )
 def shadow_challenger():
-    shards = plan_shards("plan-challenger", START, STOP)
-    wait_for_events(START) >> shards
-    scores = score_shard.expand(shard=shards)
     (
-        validate_scores(scores, START, STOP)
-        >> decide_flags(THRESHOLD, START, STOP)
+        score_interval("plan-challenger")
         >> wait_for_flags(START, STOP)
         >> publish_shadow(THRESHOLD, START, STOP, "{{ run_id }}")
     )

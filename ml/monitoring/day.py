@@ -32,8 +32,8 @@ def see_day(scorer: Scorer, events: Path, interval: Interval, *, at_once: int) -
     wanted = Selection(interval.end, scorer.featurizer.window, active_in=interval, shard=shard)
     numeric, categorical, scores = [], [], []
     for part in stream_sequences(events, wanted, at_once=at_once):
-        steps, judged = scorer.featurizer.transform(part), scorer.score_users(part)
-        last = steps.offsets[1:] - 1
+        steps = scorer.featurizer.transform(part)
+        judged, last = scorer.judge(steps), steps.offsets[1:] - 1
         numeric.append(steps.numeric[last])
         categorical.append(steps.categorical[last])
         scores.append(judged.scores[judged.evidence == Evidence.SUFFICIENT])

@@ -15,7 +15,7 @@ from ml.models.bundle import BLEND, TREES
 from ml.models.scoring_model import ScoringModel
 from ml.scoring.evidence import EvidenceRule
 from ml.scoring.network import Network
-from ml.sequences.features import Featurizer
+from ml.sequences.features import Featurizer, Steps
 from ml.sequences.sequences import Sequences
 
 
@@ -62,7 +62,10 @@ class Scorer:
 
     def score_users(self, sequences: Sequences) -> Judgement:
         """Judges each user by everything they did, as far as that is evidence enough. Raises EvidenceUnknown."""
-        steps = self.featurizer.transform(sequences)
+        return self.judge(self.featurizer.transform(sequences))
+
+    def judge(self, steps: Steps) -> Judgement:
+        """The same, of users whose features are made already. Raises EvidenceUnknown."""
         evidence, logits = self.evidence.judge(steps), self.model.last_logits(steps)
         judged, scores = evidence == Evidence.SUFFICIENT, np.full(len(logits), np.nan)
         scores[judged] = self.calibration.probability(logits[judged])
