@@ -1,6 +1,6 @@
 """What each family does in its attacks that honest shoppers do not, though both do as much, as fast and as variedly."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from ml.datasets.marketplace.catalogue import stock
 from ml.datasets.marketplace.draws import rank_in
 from ml.datasets.marketplace.families import BY_NAME, Scene
 from ml.datasets.marketplace.missions import Action, Mission
-from ml.datasets.marketplace.shoppers import HONEST, cast
+from ml.datasets.marketplace.shoppers import HONEST, RUSH, cast
 from ml.datasets.marketplace.simulation import play
 from ml.datasets.marketplace.verdicts import WHOLE_ACCOUNT, Verdicts
 
@@ -189,3 +189,15 @@ def test_automata_keep_the_pace_and_lose_its_sense(played, family):
     (bad_median, bad_hasty), (honest_median, honest_hasty) = pace(played.rows(family)), pace(played.rows(None, mission))
     assert 0.6 < bad_median / honest_median < 1.2
     assert bad_hasty > 3 * honest_hasty
+
+
+def test_a_family_that_arrives_on_a_day_signs_up_within_days_and_does_nothing_before():
+    day, world = 60, replace(WORLD, arrivals={"scraper": 60})
+    scene, trail, _ = next(play(world, stock(world), cast(world)))
+    scrapers = scene.shoppers.family == FAMILIES.index("scraper")
+    theirs = trail.time[scrapers[trail.shopper]]
+    assert scrapers.sum() > 100
+    assert day <= theirs.min() < day + 1
+    assert scene.shoppers.joined[scrapers].max() < day + RUSH
+    others = scene.shoppers.family == FAMILIES.index("click_farm")
+    assert trail.time[others[trail.shopper]].min() < 1

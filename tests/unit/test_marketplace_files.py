@@ -171,7 +171,16 @@ def test_a_new_world_replaces_an_old_one_whole(shop, tmp_path):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"shoppers": 3}, {"stealth": 1.5}, {"days": 2}, {"families": ("pirates",)}, {"families": ("burst", "burst")}],
+    [
+        {"shoppers": 3},
+        {"stealth": 1.5},
+        {"days": 2},
+        {"families": ("pirates",)},
+        {"families": ("burst", "burst")},
+        {"arrivals": {"pirates": 3}},
+        {"arrivals": {"burst": 75}},
+        {"app_day": -1},
+    ],
 )
 def test_an_impossible_world_is_refused_by_name(wrong):
     with pytest.raises(WorldImpossible, match=next(iter(wrong))):

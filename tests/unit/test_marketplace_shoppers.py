@@ -1,6 +1,6 @@
 """Honest shoppers: what they do makes sense, and they are as different from one another as people are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from ml.datasets.marketplace.catalogue import Catalogue, stock
 from ml.datasets.marketplace.draws import rank_in
 from ml.datasets.marketplace.families import Scene
 from ml.datasets.marketplace.missions import Action
+from ml.datasets.marketplace.sessions import MOBILE
 from ml.datasets.marketplace.shoppers import cast
 from ml.datasets.marketplace.simulation import play
 
@@ -148,3 +149,14 @@ def test_steps_of_a_session_follow_one_another_within_minutes(played):
     assert (gap[~first] > 0).all()
     assert 3 < np.median(gap[~first]) < 40
     assert gap.max() < 12 * 3600
+
+
+def test_from_the_day_of_the_app_on_nobody_comes_by_a_mobile_browser(played):
+    day, world = 40, replace(WORLD, app_day=40)
+    sessions = next(play(world, stock(world), cast(world)))[0].sessions
+    mobile, after = np.isin(sessions.device, MOBILE), sessions.start >= day
+    assert sessions.app[mobile & after].all()
+    before = mobile & ~after
+    assert before.sum() > 1000
+    assert sessions.app[before].tolist() == played.scene.sessions.app[before].tolist()
+    assert not sessions.app[before].all()

@@ -11,6 +11,7 @@ from ml.datasets.marketplace.shoppers import PHASES, Shoppers
 from ml.datasets.marketplace.world import World
 
 LONGEST = 80  # events in a session
+MOBILE = (0, 1, 4)  # of DEVICES
 MOST = 500  # sessions of one shopper in a period
 INTEREST_SHARES = np.cumsum([0.5, 0.27, 0.13, 0.10])[None, :]  # the last: something else for once
 
@@ -58,7 +59,7 @@ def plan(
         mission=mission,
         length=lengths(shoppers, shopper, mission, rng),
         device=device,
-        app=np.isin(device, (0, 1, 4)) & flip(rng, shoppers.app[shopper], len(shopper)),
+        app=np.isin(device, MOBILE) & _by_app(world, shoppers, shopper, start, rng),
         category=_category(catalogue, shoppers, shopper, start, rng),
     )
 
@@ -90,6 +91,13 @@ def _device(shoppers: Shoppers, shopper: np.ndarray, start: np.ndarray, rng: np.
     usual, second, replacement = shoppers.device[shopper].T
     main = np.where(start >= shoppers.new_device_at[shopper], replacement, usual)
     return np.where(flip(rng, shoppers.second_device[shopper], len(shopper)), second, main)
+
+
+def _by_app(
+    world: World, shoppers: Shoppers, shopper: np.ndarray, start: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    preferred = flip(rng, shoppers.app[shopper], len(shopper))
+    return preferred if world.app_day is None else preferred | (start >= world.app_day)
 
 
 def _category(

@@ -16,6 +16,7 @@ HONEST = -1
 INTERESTS = 3  # at a time
 PHASES = 4  # of each interest, one after the other
 LOYAL = 3
+RUSH = 3.0  # days within which the accounts of a family that arrives sign up
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ def meet(world: World, catalogue: Catalogue, family: np.ndarray, first: int, rng
     )
     newcomer = flip(rng, 1 - BASE_SHARE, n)
     joined = np.where(newcomer, _sign_up(rng, world, hour), 0.0)
+    newcomer, joined = _arrive(rng, world, family, newcomer, joined)
     interests = pick(rng, catalogue.taste, np.zeros(n * INTERESTS * PHASES, int)).reshape(n, INTERESTS, PHASES)
     return Shoppers(
         number=np.arange(first, first + n),
@@ -103,6 +105,17 @@ def meet(world: World, catalogue: Catalogue, family: np.ndarray, first: int, rng
 def _sign_up(rng: np.random.Generator, world: World, hour: np.ndarray) -> np.ndarray:
     """People sign up on any day, at an hour of theirs."""
     return rng.integers(0, world.days, len(hour)) + np.mod(hour + rng.normal(0, 2.5, len(hour)), 24) / 24
+
+
+def _arrive(
+    rng: np.random.Generator, world: World, family: np.ndarray, newcomer: np.ndarray, joined: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """newcomer, joined, with the accounts of families that arrive on a day moved there."""
+    for name, day in world.arrivals.items():
+        theirs = family == world.families.index(name)
+        rushed = np.minimum(day + RUSH * rng.random(len(family)), world.days - 0.01)
+        newcomer, joined = newcomer | theirs, np.where(theirs, rushed, joined)
+    return newcomer, joined
 
 
 def _habits(rng: np.random.Generator, hunter: np.ndarray, reseller: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
 """What is asked of the simulator, and what it answers."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from ml.errors import ExitCode, TrailguardError
@@ -13,7 +14,8 @@ _SHARES = ("anomalous_share", "stealth", "detection", "dirt")
 class WorldImpossible(TrailguardError):
     """A world cannot be simulated as asked.
 
-    Shares and stealth lie in [0, 1]; there are at least 10 shoppers, 100 items and 7 days; FAMILIES names the families.
+    Shares and stealth lie in [0, 1]; there are at least 10 shoppers, 100 items and 7 days; FAMILIES names the families,
+    and what happens on a day happens within the period.
     """
 
     exit_code = ExitCode.USAGE
@@ -30,6 +32,9 @@ class World:
     stealth: 0 careless attackers, 1 attackers whose every marginal is that of honest shoppers.
     detection: the probability that a misdeed is ever found out and labelled.
     dirt: repeated and malformed rows, as a share of the events.
+    arrivals: family -> the day, from 0 on, from which its accounts sign up, all of them within days; the others are
+        there all through the period.
+    app_day: from that day on whoever comes on a mobile device comes by the app; None: as they please.
     """
 
     shoppers: int = 12_000
@@ -42,6 +47,8 @@ class World:
     families: tuple[str, ...] = FAMILIES
     detection: float = 1.0
     dirt: float = 0.001
+    arrivals: Mapping[str, int] = field(default_factory=dict)
+    app_day: int | None = None
 
     def __post_init__(self) -> None:
         sizes = {"shoppers": 10, "items": 100, "days": 7}
@@ -49,6 +56,10 @@ class World:
         wrong |= {name for name in _SHARES if not 0 <= getattr(self, name) <= 1}
         if len(set(self.families)) < len(self.families) or not set(self.families) <= set(FAMILIES):
             wrong.add("families")
+        if not set(self.arrivals) <= set(self.families) or not self._in_period(*self.arrivals.values()):
+            wrong.add("arrivals")
+        if self.app_day is not None and not self._in_period(self.app_day):
+            wrong.add("app_day")
         if wrong:
             raise WorldImpossible(**{name: getattr(self, name) for name in sorted(wrong)})
 
@@ -59,6 +70,9 @@ class World:
 
     def day(self, number: int) -> date:
         return self.start + timedelta(days=number)
+
+    def _in_period(self, *days: int) -> bool:
+        return all(0 <= day < self.days for day in days)
 
     def careless(self, crude: float, careful: float) -> float:
         """A setting of the attackers between its careless and its careful value, on the scale of ratios."""
