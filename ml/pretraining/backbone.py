@@ -12,7 +12,6 @@ from ml.errors import ExitCode, InputAbsent, TrailguardError
 from ml.files import write_json
 from ml.models.config import ModelConfig
 from ml.models.files import load_keras, save_keras
-from ml.models.network import backbone_of
 from ml.sequences.features import Featurizer
 from ml.training.snapshot import Snapshot
 
@@ -47,15 +46,15 @@ class Backbone:
     facts: dict[str, object] = field(default_factory=dict)
 
     def start(self, model: keras.Model, config: ModelConfig, featurizer: Featurizer) -> None:
-        """Gives a model below its head the pre-trained weights. Raises BackboneUnfit."""
+        """Gives the model's layers of the same names these weights. Raises BackboneUnfit."""
         mine, theirs = (asdict(replace(shape, dropout=0.0)) for shape in (self.config, config))
         differing = {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
         if differing:
             raise BackboneUnfit(**{name: f"{had} (not {wanted})" for name, (had, wanted) in differing.items()})
         if _inputs(self.featurizer) != _inputs(featurizer):
             raise BackboneUnfit(inputs="scaled or coded in another way")
-        for layer in backbone_of(model).layers:
-            layer.set_weights(self.model.get_layer(layer.name).get_weights())
+        for layer in self.model.layers:
+            model.get_layer(layer.name).set_weights(layer.get_weights())
 
     def featurizer_for(self, snapshot: Snapshot) -> Featurizer:
         """The featurizer that a model which starts from here needs: its own, with what the snapshot knows of items.

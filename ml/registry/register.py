@@ -78,8 +78,7 @@ def _log_dataset(training: Training) -> None:
 def _log_outcome(training: Training) -> None:
     """Parameters, curves, metrics with their intervals and what was validated."""
     facts = _read(training.bundle / "training.json")
-    seconds = {f"seconds_{name}": took for name, took in facts.pop("seconds").items()}
-    mlflow.log_params(facts.pop("config") | seconds | facts)
+    mlflow.log_params(facts.pop("config") | facts)
     log_curves(training.bundle / "curves.json")
     mlflow.log_metrics(flat_metrics(_read(training.bundle / "metrics.json")))
     mlflow.log_metrics(_read(training.report / "probabilities.json"))

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from ml.errors import InputAbsent, TrailguardError
 from ml.files import new_file, write_json
 from ml.sequences.item_record import ItemRecord
 from ml.sequences.sequences import Sequences
-from ml.training.slices import DEFAULT_SHARES, SLICES, Shares, assign_slices
+from ml.training.slices import DEFAULT_SHARES, LEARNED, SLICES, Shares, assign_slices, deal_slices
 from ml.training.verdicts import know_users, learn_record
 
 VERSION = 2
@@ -43,12 +44,14 @@ class Snapshot:
     """Users and their events as they were known at as_of.
 
     as_of, label_delay, window, extras, shares: how it was made.
-    users: user_id, slice, label (int8), kind, first_event_time, observed_at, anomalous_from; sorted by user_id.
+    users: user_id, slice, label (int8), kind, first_event_time, observed_at, anomalous_from; sorted by user_id. In that
+        of an update also `news`, bool: whether the predecessor did not know them, or took them for the other sort.
     sequences: both ends of each user's trail (see build_sequences), with `target`, int8: 1 once the user is anomalous.
     record: what was known of items, at each moment up to as_of.
     fingerprint: sha256 over the content as it was taken; the same data gives the same fingerprint. It stays what it was
         when users are erased afterwards, so that versions trained on the snapshot keep it.
     erased: how many were.
+    predecessor: of an update, the fingerprint of the snapshot that the model before it has learned from.
     """
 
     as_of: datetime
@@ -61,6 +64,7 @@ class Snapshot:
     record: ItemRecord
     fingerprint: str = ""
     erased: int = 0
+    predecessor: str = ""
 
     def require(self, fingerprint: str) -> None:
         """Raises SnapshotReplaced unless this is the snapshot of that fingerprint."""
@@ -103,6 +107,7 @@ class Snapshot:
             "window": self.window,
             "extras": self.extras,
             "shares": asdict(self.shares),
+            **({"predecessor": self.predecessor} if self.predecessor else {}),
         }
 
     @classmethod
@@ -123,6 +128,7 @@ class Snapshot:
             record=ItemRecord.load(folder),
             fingerprint=told["fingerprint"],
             erased=sum(count["users"] for count in told["slices"].values()) - users.num_rows,
+            predecessor=told.get("predecessor", ""),
         )
 
 
@@ -136,6 +142,7 @@ def make_snapshot(
     extras: Mapping[str, Kind],
     out: Path,
     shares: Shares = DEFAULT_SHARES,
+    predecessor: Snapshot | None = None,
 ) -> Snapshot:
     """Freezes what was known at as_of and writes it to `out`.
 
@@ -143,18 +150,49 @@ def make_snapshot(
     first event is older than label_delay; a user whom no label calls anomalous by then counts as good. What an
     anomalous user did after their label became known is left out: it is a consequence of the label (a blocked
     account appeals), and would give it away.
+    predecessor: what the model has learned from that is to be updated. Its users stay in their slices, the others are
+        dealt out by a hash; those of them who would be learned from are known as soon as a label calls them anomalous.
     Raises InputAbsent, SnapshotTooSmall.
     """
-    users, sequences = know_users(events, labels, as_of=as_of, label_delay=label_delay, window=window)
-    first_event_time = users["first_event_time"].cast(pa.int64()).to_numpy()
-    slices = assign_slices(first_event_time, users["user_id"].to_numpy(), shares)
-    users = users.append_column("slice", pa.array(slices, pa.string()))
-    record = learn_record(events, labels, as_of=as_of)
-    snapshot = Snapshot(as_of, label_delay, window, dict(extras), shares, users, sequences, record)
+    moments = {"as_of": as_of, "label_delay": label_delay}
+    early = partial(_learned_from, shares=shares) if predecessor else None
+    users, sequences = know_users(events, labels, **moments, window=window, early=early)
+    users = inherit_slices(users, predecessor.users, shares) if predecessor else _slice_by_time(users, shares)
+    record, told = learn_record(events, labels, as_of=as_of), predecessor.fingerprint if predecessor else ""
+    snapshot = Snapshot(
+        **moments,
+        window=window,
+        extras=dict(extras),
+        shares=shares,
+        users=users,
+        sequences=sequences,
+        record=record,
+        predecessor=told,
+    )
     _check_size(snapshot)
     snapshot = replace(snapshot, fingerprint=_fingerprint(snapshot))
     snapshot.save(out)
     return snapshot
+
+
+def inherit_slices(users: pa.Table, before: pa.Table, shares: Shares) -> pa.Table:
+    """users, with `slice` and `news`; see Snapshot. before: the predecessor's users."""
+    index = pc.index_in(users["user_id"], value_set=before["user_id"].combine_chunks())
+    dealt = pa.array(deal_slices(users["user_id"].to_pylist(), shares), pa.string())
+    slices = pc.coalesce(before["slice"].take(index), dealt)
+    known = pc.equal(before["label"].take(index), users["label"])
+    news = pc.invert(pc.fill_null(known, False))
+    return users.append_column("slice", slices).append_column("news", news)
+
+
+def _slice_by_time(users: pa.Table, shares: Shares) -> pa.Table:
+    first_event_time = users["first_event_time"].cast(pa.int64()).to_numpy()
+    slices = assign_slices(first_event_time, users["user_id"].to_numpy(), shares)
+    return users.append_column("slice", pa.array(slices, pa.string()))
+
+
+def _learned_from(user_ids: pa.Array, shares: Shares) -> np.ndarray:
+    return np.isin(deal_slices(user_ids.to_pylist(), shares), LEARNED)
 
 
 def _check_size(snapshot: Snapshot) -> None:

@@ -2,13 +2,14 @@
 
 from ml.sequences.features import Featurizer
 from ml.sequences.sequences import Sequences
+from ml.training.slices import LEARNED
 from ml.training.snapshot import Snapshot
 from ml.training.steps import both_ends
 
 
 def read_trails(snapshot: Snapshot) -> list[Sequences]:
     """Both ends of the trails of the train and the validation slice."""
-    return [both_ends(snapshot.slice(name), snapshot.window) for name in ("train", "validation")]
+    return [both_ends(snapshot.slice(name), snapshot.window) for name in LEARNED]
 
 
 def fit_featurizer(snapshot: Snapshot) -> Featurizer:

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from ml.training.fit import fit_model
 from ml.training.held_out import write_held_out
 from ml.training.learned import Learned, LearnedBlend, LearnedNetwork, LearnedTrees
 from ml.training.reference import typical_features
+from ml.training.slices import LEARNED
 from ml.training.snapshot import Snapshot
 from ml.training.steps import TargetedSteps, targeted_steps
 from ml.training.team import ALONE, Team
@@ -95,28 +96,44 @@ def train(
         network = LearnedNetwork(*fitted, config, seed, origin)
     if team.rank > 0:
         return {}
+    facts = finish(snapshot_folder, bundle, snapshot, featurizer, data, network, boosted=boosted, seed=seed)
+    told = {"mapping": declared, "seconds": round(time.perf_counter() - began, 1)}
+    write_json(bundle / "training.json", facts | told)
+    checkpoint.remove()
+    return facts | told
+
+
+def finish(
+    folder: Path,
+    bundle: Path,
+    snapshot: Snapshot,
+    featurizer: Featurizer,
+    data: Sequence[TargetedSteps],
+    network: LearnedNetwork | None,
+    *,
+    boosted: bool,
+    seed: int,
+) -> dict[str, object]:
+    """What a training does once its network has learned: trees, the baseline, what both say of held-out users.
+
+    folder: of the snapshot. data: as of read_material. Returns the training's facts.
+    """
     learned = _add_trees(network, snapshot, data, featurizer, seed) if boosted else network
-    learnt = time.perf_counter()
-    views = (_views(snapshot, featurizer, name) for name in ("train", "validation"))
+    views = (_views(snapshot, featurizer, name) for name in LEARNED)
     baseline = Baseline.fit(*views, seed=seed)
     told = _write_bundle(bundle, learned, baseline, featurizer, data[0])
-    write_held_out(snapshot_folder, snapshot, learned.logits, baseline, featurizer)
-    evidence = fit_evidence(*data, read_heldout(snapshot_folder), featurizer, seed=seed)
+    write_held_out(folder, snapshot, learned.logits, baseline, featurizer)
+    evidence = fit_evidence(*data, read_heldout(folder), featurizer, seed=seed)
     evidence.save(bundle)
-    facts = {
+    return {
         "fingerprint": snapshot.fingerprint,
         "as_of": snapshot.as_of.isoformat(),
         "seed": seed,
         **told,
-        "mapping": declared,
         "features": len(featurizer.numeric_names) + len(featurizer.categorical_names),
         "fewest_events": evidence.fewest_events,
         "farthest": round(evidence.farthest, 3),
-        "seconds": {"model": round(learnt - began, 1), "baseline": round(time.perf_counter() - learnt, 1)},
     }
-    write_json(bundle / "training.json", facts)
-    checkpoint.remove()
-    return facts
 
 
 def fit_network(
@@ -179,7 +196,7 @@ def read_material(
 
 
 def _add_trees(
-    network: LearnedNetwork | None, snapshot: Snapshot, data: list[TargetedSteps], featurizer: Featurizer, seed: int
+    network: LearnedNetwork | None, snapshot: Snapshot, data: Sequence[TargetedSteps], featurizer: Featurizer, seed: int
 ) -> LearnedTrees | LearnedBlend:
     """Trees alone, or a blend of them and the network."""
     tables = (asked_table(*part, featurizer) for part in zip(read_trails(snapshot), data, strict=True))

@@ -1,6 +1,7 @@
 """Label rows -> what was known about each user at a moment: anomalous or not, from which event on, since when."""
 
 import glob
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -95,18 +96,25 @@ def know_users(
     as_of: datetime,
     label_delay: timedelta,
     window: int,
+    early: Callable[[pa.Array], np.ndarray] | None = None,
 ) -> tuple[pa.Table, Sequences]:
     """The matured users at as_of and both ends of their trails.
 
     A user matures once their first event is older than label_delay; one whom no label calls anomalous by then counts
     as good. What an anomalous user did after their label became known is left out: it is a consequence of the label
     (a blocked account appeals) and would give it away.
+    early: user ids -> bool (users,), who of those whom a label calls anomalous is known before they have matured.
     Returns: users: user_id, first_event_time, label (int8), kind, observed_at, anomalous_from, sorted by user_id; and
         their sequences with `target`, int8: 1 once the user is anomalous.
     Raises InputAbsent.
     """
     anomalous, sequences = _know_trails(events, labels, as_of, window)
-    sequences = sequences.keep(_matured(sequences, as_of - label_delay))
+    known = _matured(sequences, as_of - label_delay)
+    if early:
+        suspects = anomalous["user_id"].combine_chunks()
+        taken = suspects.filter(pa.array(early(suspects)))
+        known |= pc.is_in(sequences.events["user_id"], value_set=taken).to_numpy()
+    sequences = sequences.keep(known)
     users = _describe_users(sequences, anomalous)
     return users, _with_targets(sequences, users)
 
