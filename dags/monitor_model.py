@@ -7,8 +7,9 @@ answer is due, its reason in the run's configuration.
 `measure_drift` compares the day with the first week after the champion's training: the model's inputs, its scores, the
 labels. `watch_promise` tells whether those flagged are as often anomalous as promised, as far as their labels have
 matured; looking every day does not make a false alarm more likely. The answer is the gentlest that may help, and a
-stronger one where it did not: `recalibrate` (`choose_threshold`), then `retrain` (`train_model`). After an answer there
-are two days in which nothing else is started.
+stronger one where it did not: `recalibrate` (`choose_threshold`), `fine_tune` (`update_model`), `retrain`
+(`train_model`). An answer is given two days to act, a new version those of its shadow as well; meanwhile nothing is
+started but a stronger answer to something else.
 
 **When it fails** flags are published all the same; nobody is watching them.
 
@@ -24,7 +25,11 @@ from dags.assets import ALERTS
 from dags.schedules import EVERY_DAY, Stage
 from dags.scoring import START, STOP, wait_for_flags
 
-ANSWERS = {"recalibrate": "choose_threshold", "retrain": "train_model"}  # action -> the DAG that does it
+ANSWERS = {  # action -> the DAG that does it
+    "recalibrate": "choose_threshold",
+    "fine_tune": "update_model",
+    "retrain": "train_model",
+}
 CONFIGURATION = {
     "as_of": "{{ data_interval_end.strftime('%Y-%m-%d') }}",
     "reason": "{{ ti.xcom_pull(task_ids='decide_action')['reason'] }}",

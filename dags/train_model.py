@@ -34,7 +34,7 @@ which starts `promote_model`.
 
 from airflow.sdk import Param, dag, task
 
-from dags.assets import CHALLENGER
+from dags.learning import register_learned, validate_sequences
 from dags.schedules import DEFAULTS, END, EPOCH, GPU_POOL, WEEKLY, Stage
 
 AS_OF = "{{ params.as_of or data_interval_end.strftime('%Y-%m-%d') }}"
@@ -45,9 +45,7 @@ TUNING = "{{ params.tuning }}"
 BACKBONE = "{{ (ti.xcom_pull(task_ids='pretrain_encoder') or {}).get('folder', '') }}"
 MINUTES = "{{ params.tune_minutes }}"
 DOUBT = "{{ (ti.xcom_pull(task_ids='doubt_labels') or {}).get('folder', '') }}"
-REGISTERED = {
-    name: f"{{{{ ti.xcom_pull(task_ids='register_challenger')['{name}'] }}}}" for name in ("model", "version")
-}
+LEARNING = "training"
 TUNED = "{{ (ti.xcom_pull(task_ids='tune_model') or {}).get('file') or params.tuned or '' }}"
 
 
@@ -56,13 +54,6 @@ def take_snapshot(as_of: str) -> dict:
     from trailguard_stage import run_stage
 
     return run_stage("take-snapshot", as_of=as_of)
-
-
-@task
-def validate_sequences(as_of: str) -> dict:
-    from trailguard_stage import run_stage
-
-    return run_stage("sequences", module="expectations", as_of=as_of)
 
 
 @task.skip_if(lambda context: not context["params"]["compare"])
@@ -105,34 +96,6 @@ def fit_model(as_of: str, seed: str, model: dict, tuned: str, doubt: str) -> dic
     return run_stage("fit-model", as_of=as_of, seed=seed, **model, tuned=tuned, doubt=doubt)
 
 
-@task
-def calibrate_scores(as_of: str) -> dict:
-    from trailguard_stage import run_stage
-
-    return run_stage("calibrate-scores", as_of=as_of)
-
-
-@task
-def evaluate_model(as_of: str, seed: str) -> dict:
-    from trailguard_stage import run_stage
-
-    return run_stage("evaluate-model", as_of=as_of, seed=seed)
-
-
-@task
-def register_challenger(as_of: str, dag_run_id: str) -> dict:
-    from trailguard_stage import run_stage
-
-    return run_stage("register-challenger", as_of=as_of, dag_run_id=dag_run_id)
-
-
-@task(outlets=[CHALLENGER])
-def choose_threshold(as_of: str, registered: dict[str, str], dag_run_id: str) -> dict:
-    from trailguard_stage import run_stage
-
-    return run_stage("choose-threshold", as_of=as_of, **registered, dag_run_id=dag_run_id)
-
-
 @dag(
     schedule=WEEKLY,
     start_date=EPOCH,
@@ -167,16 +130,13 @@ def train_model():
     model = {"architecture": ARCHITECTURE, "size": SIZE, "backbone": BACKBONE, "tuning": TUNING}
     (
         take_snapshot(AS_OF)
-        >> validate_sequences(AS_OF)
+        >> validate_sequences(AS_OF, LEARNING)
         >> compare_models(AS_OF, SEED)
         >> doubt_labels(AS_OF, SEED)
         >> pretrain_encoder(AS_OF, SEED, ARCHITECTURE, SIZE, "{{ run_id }}")
         >> tune_model(AS_OF, SEED, MINUTES, model, "{{ run_id }}")
         >> fit_model(AS_OF, SEED, model, TUNED, DOUBT)
-        >> calibrate_scores(AS_OF)
-        >> evaluate_model(AS_OF, SEED)
-        >> register_challenger(AS_OF, "{{ run_id }}")
-        >> choose_threshold(AS_OF, REGISTERED, "{{ run_id }}")
+        >> register_learned(AS_OF, SEED, LEARNING)
     )
 
 

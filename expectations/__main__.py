@@ -10,8 +10,9 @@ import typer
 
 from ml.commands.registered import fetched, model_version
 from ml.commands.stage import AsOf, End, Model, Start, Version, new_app
+from ml.commands.trained import HowLearned, Learning, load_snapshot
 from ml.contracts.events import EVENT_SCHEMA
-from ml.contracts.intervals import Interval, parse_time
+from ml.contracts.intervals import Interval
 from ml.contracts.labels import LABEL_SCHEMA
 from ml.errors import TrailguardError
 from ml.ingest.lake import EventLake
@@ -57,18 +58,13 @@ def labels(start: Start, end: End) -> None:
 
 
 @app.command()
-def sequences(as_of: AsOf) -> None:
+def sequences(as_of: AsOf, learning: HowLearned = Learning.TRAINING) -> None:
     """The users of a training snapshot: slices, labels and clocks."""
-    from expectations.sequences import sequences_suite
-    from ml.training.snapshot import Snapshot
+    from expectations.sequences import describe_users, sequences_suite
 
-    moment = parse_time(as_of)
-    snapshot = Snapshot.load(settings().lake / "training" / f"as_of={moment.date().isoformat()}")
-    trails, users = snapshot.sequences, snapshot.users.to_pandas()
-    users["events"] = trails.lengths
-    users["last_event_time"] = trails.events["event_time"].take(pa.array(trails.last_rows)).to_pandas()
-    suite = sequences_suite(moment, snapshot.label_delay, snapshot.window)
-    _validate(f"as_of={moment.date().isoformat()}", [(suite, users)])
+    snapshot = load_snapshot(as_of, learning)
+    suite = sequences_suite(snapshot.as_of, snapshot.label_delay, snapshot.window)
+    _validate(f"{learning}_as_of={snapshot.as_of.date().isoformat()}", [(suite, describe_users(snapshot))])
 
 
 @app.command()

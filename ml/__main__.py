@@ -17,6 +17,7 @@ from ml.commands import (
     threshold,
     train,
     tune,
+    update,
 )
 from ml.commands.stage import new_app
 from ml.errors import TrailguardError
@@ -25,7 +26,10 @@ app = new_app(
     "Trailguard's stages, from raw events to published flags.\n\n"
     "Exit status: 0 done, 2 wrong usage, 3 refused (a gate or a contract said no), 4 an input is absent, 1 a bug."
 )
-PARTS = (ingest, compare, pretrain, tune, train, threshold, promote, score, shadow, monitor, review, evaluate, privacy)
+PARTS = (
+    *(ingest, compare, pretrain, tune, train, update, threshold, promote),
+    *(score, shadow, monitor, review, evaluate, privacy),
+)
 for part in PARTS:
     app.registered_commands += part.app.registered_commands
 

@@ -34,6 +34,7 @@ DAGS = {
     "ingest_events",
     "ingest_labels",
     "train_model",
+    "update_model",
     "choose_threshold",
     "promote_model",
     "rollback_model",

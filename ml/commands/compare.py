@@ -3,7 +3,7 @@
 import typer
 
 from ml.commands.stage import AsOf, Seed, new_app, stage
-from ml.commands.train import comparison_folder, load_snapshot
+from ml.commands.trained import comparison_folder, load_snapshot
 from ml.settings import settings
 
 app = new_app()

@@ -75,6 +75,8 @@ def watch_promise(start: Start, end: End) -> dict:
 @stage(app)
 def decide_action(start: Start, end: End, dag_run_id: DagRunId = "") -> dict:
     """Record the interval's alerts, and decide what to do about them; a decision that was made once stands."""
+    from datetime import timedelta
+
     from ml.monitoring import ladder
     from ml.monitoring.store import MonitorStore
 
@@ -82,7 +84,8 @@ def decide_action(start: Start, end: End, dag_run_id: DagRunId = "") -> dict:
     model = publisher().store.standing(interval).model
     alerts = [alert for name in (DRIFT, PROMISE) for alert in _read(interval, name)]
     store.replace_alerts(interval, model, alerts)
-    decision = ladder.decide_action(alerts, store.decisions(model), at=interval.end)
+    shadow = timedelta(days=settings().shadow_days)
+    decision = ladder.decide_action(alerts, store.decisions(model), at=interval.end, shadow=shadow)
     standing = store.settle(interval, model, decision, dag_run_id=dag_run_id or None)
     told = [asdict(alert) for alert in alerts]
     return {**model.facts, "action": standing.action, "reason": standing.reason, "alerts": told}

@@ -6,7 +6,7 @@ import typer
 
 from ml.commands.registered import backbones
 from ml.commands.stage import AsOf, DagRunId, Seed, new_app, stage
-from ml.commands.train import training_folder
+from ml.commands.trained import learned_folder
 from ml.contracts.intervals import parse_time
 from ml.models.config import Architecture, Size
 from ml.pretraining.config import Objective
@@ -35,9 +35,9 @@ def pretrain_encoder(
     from ml.registry.backbones import register_backbone
     from ml.training.config import configure
 
-    chosen, config, folder = settings(), configure(architecture, size), training_folder(as_of) / "backbone"
+    chosen, config, folder = settings(), configure(architecture, size), learned_folder(as_of) / "backbone"
     labels = LabelStore(chosen.database_url).known_at(parse_time(as_of))
-    snapshot, events = training_folder(as_of), chosen.lake / "events"
+    snapshot, events = learned_folder(as_of), chosen.lake / "events"
     facts = make_backbone(snapshot, events, labels, config, objective, seed, out=folder)
     registry = backbones()
     version = register_backbone(registry, folder, dag_run_id=dag_run_id)

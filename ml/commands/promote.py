@@ -6,7 +6,7 @@ import typer
 
 from ml.commands.registered import candidates, models_folder, production
 from ml.commands.stage import DagRunId, new_app, stage
-from ml.commands.train import load_trained_on
+from ml.commands.trained import load_learned_from
 from ml.contracts.model_version import ModelVersion
 from ml.settings import settings
 
@@ -32,7 +32,7 @@ def check_gate() -> dict:
     bundles = {"challenger": registry.fetch(version, folder)}
     if champion:
         bundles["champion"] = acting.fetch(champion, folder)
-    snapshot = load_trained_on(registry.tags(version))
+    snapshot = load_learned_from(registry.tags(version))
     test = snapshot.slice("test")
     results = check_gates(compare_rivals(bundles, test))
     require_open(results)

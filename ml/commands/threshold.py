@@ -6,7 +6,7 @@ import typer
 
 from ml.commands.registered import models_folder, registry_of
 from ml.commands.stage import AsOf, DagRunId, Model, new_app, stage
-from ml.commands.train import load_trained_on
+from ml.commands.trained import load_learned_from
 from ml.contracts.intervals import parse_time
 from ml.contracts.model_version import ModelVersion
 from ml.settings import settings
@@ -75,7 +75,7 @@ def _peaks(registry: "ModelRegistry", version: str, as_of: str) -> "Peaks":
     from ml.training.later import know_later_users
 
     chosen, moment = settings(), parse_time(as_of)
-    snapshot = load_trained_on(registry.tags(version))
+    snapshot = load_learned_from(registry.tags(version))
     labels = LabelStore(chosen.database_url).known_at(moment)
     sequences = know_later_users(snapshot, chosen.lake / "events", labels, as_of=moment)
     return Peaks.of(Scorer.load(registry.fetch(version, models_folder())), sequences)

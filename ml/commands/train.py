@@ -9,6 +9,15 @@ import typer
 
 from ml.commands.registered import backbones, candidates, models_folder
 from ml.commands.stage import AsOf, DagRunId, Seed, new_app, stage
+from ml.commands.trained import (
+    HowLearned,
+    Learning,
+    bundle_of,
+    comparison_folder,
+    learned_folder,
+    load_snapshot,
+    report_of,
+)
 from ml.contracts.intervals import parse_time
 from ml.files import write_json
 from ml.models.config import Size
@@ -18,7 +27,6 @@ from ml.training.tuning import Tuning
 
 if TYPE_CHECKING:
     from ml.training.config import TrainingConfig
-    from ml.training.snapshot import Snapshot
     from ml.training.team import Team
 
 app = new_app()
@@ -41,9 +49,9 @@ def take_snapshot(as_of: AsOf) -> dict:
         label_delay=timedelta(days=found.label_delay_days),
         window=chosen.window,
         extras=found.extras,
-        out=training_folder(as_of),
+        out=learned_folder(as_of),
     )
-    return {"fingerprint": snapshot.fingerprint, "slices": snapshot.counts(), "folder": training_folder(as_of)}
+    return {"fingerprint": snapshot.fingerprint, "slices": snapshot.counts(), "folder": learned_folder(as_of)}
 
 
 @stage(app)
@@ -52,7 +60,7 @@ def doubt_labels(as_of: AsOf, seed: Seed = 0) -> dict:
     from ml.ingest.label_store import LabelStore
     from ml.training.doubted import Doubt
 
-    chosen, folder = settings(), training_folder(as_of) / "doubt"
+    chosen, folder = settings(), learned_folder(as_of) / "doubt"
     labels = LabelStore(chosen.database_url).known_at(parse_time(as_of))
     doubt = Doubt.of(load_snapshot(as_of), chosen.lake / "events", labels, seed=seed)
     doubt.save(folder)
@@ -108,39 +116,39 @@ def fit_model(
         "mapping": Path(mapping) if mapping else None,
         "doubt_folder": Path(doubt) if doubt else None,
     }
-    work = partial(_train, training_folder(as_of), _bundle(as_of), config, seed, options)
+    work = partial(_train, learned_folder(as_of), bundle_of(as_of), config, seed, options)
     if workers == 1:
         return work(ALONE)
     restarts = launch(work, workers=workers)
-    return json.loads((_bundle(as_of) / "training.json").read_text()) | {"workers": workers, "restarts": restarts}
+    return json.loads((bundle_of(as_of) / "training.json").read_text()) | {"workers": workers, "restarts": restarts}
 
 
 @stage(app)
-def calibrate_scores(as_of: AsOf) -> dict:
+def calibrate_scores(as_of: AsOf, learning: HowLearned = Learning.TRAINING) -> dict:
     """Fit logit -> probability on the days of the calibration slice's users."""
     from ml.calibration.probability import fit_probability
     from ml.evaluation.heldout import judged, read_heldout
     from ml.evaluation.views import DAY
 
-    days = judged(read_heldout(training_folder(as_of)), "calibration", DAY)
+    days = judged(read_heldout(learned_folder(as_of, learning)), "calibration", DAY)
     calibration = fit_probability(days.logits, days.targets)
-    calibration.save(_bundle(as_of) / "calibration.json")
+    calibration.save(bundle_of(as_of, learning) / "calibration.json")
     return {"method": calibration.method, "days": calibration.rows, "anomalous": calibration.anomalous}
 
 
 @stage(app)
-def evaluate_model(as_of: AsOf, seed: Seed = 0) -> dict:
+def evaluate_model(as_of: AsOf, learning: HowLearned = Learning.TRAINING, seed: Seed = 0) -> dict:
     """Judge the model and the baseline on the test slice, and draw the report; say whom the model would not score."""
     from ml.evaluation.evaluate import evaluate
     from ml.evaluation.report import write_report
     from ml.evaluation.withheld import evaluate_withheld
 
-    test = load_snapshot(as_of).slice("test")
-    metrics = evaluate(_bundle(as_of), test, seed=seed)
-    write_json(_bundle(as_of) / "metrics.json", metrics)
-    write_report(_bundle(as_of), _report(as_of), test)
-    withheld = evaluate_withheld(_bundle(as_of), test, seed=seed)
-    write_json(_report(as_of) / "withheld.json", withheld)
+    test = load_snapshot(as_of, learning).slice("test")
+    metrics = evaluate(bundle_of(as_of, learning), test, seed=seed)
+    write_json(bundle_of(as_of, learning) / "metrics.json", metrics)
+    write_report(bundle_of(as_of, learning), report_of(as_of, learning), test)
+    withheld = evaluate_withheld(bundle_of(as_of, learning), test, seed=seed)
+    write_json(report_of(as_of, learning) / "withheld.json", withheld)
     return {"users": len(test), "metrics": brief(metrics), "withheld": withheld}
 
 
@@ -169,25 +177,26 @@ def evaluate_later(
         window=chosen.window,
     )
     newcomers = users.filter(pc.greater_equal(users["first_event_time"], parse_time(as_of)))
-    metrics = evaluate(_bundle(as_of), sequences.of_users(newcomers["user_id"].combine_chunks()), seed=seed)
-    write_json(_report(as_of) / "later.json", metrics)
+    metrics = evaluate(bundle_of(as_of), sequences.of_users(newcomers["user_id"].combine_chunks()), seed=seed)
+    write_json(report_of(as_of) / "later.json", metrics)
     counts = {"users": newcomers.num_rows, "anomalous": pc.sum(newcomers["label"]).as_py()}
     return counts | {"metrics": brief(metrics)}
 
 
 @stage(app)
-def register_challenger(as_of: AsOf, dag_run_id: DagRunId = "") -> dict:
+def register_challenger(as_of: AsOf, learning: HowLearned = Learning.TRAINING, dag_run_id: DagRunId = "") -> dict:
     """Log the training to MLflow and register its bundle among the candidates, under the alias `challenger`."""
     from ml.registry.register import Training, register
 
-    chosen, snapshot = settings(), load_snapshot(as_of)
+    chosen, snapshot = settings(), load_snapshot(as_of, learning)
     training = Training(
         as_of=snapshot.as_of.isoformat(),
+        learning=learning,
         fingerprint=snapshot.fingerprint,
-        snapshot=training_folder(as_of).resolve(),
-        bundle=_bundle(as_of),
-        report=_report(as_of),
-        comparison=comparison_folder(as_of),
+        snapshot=learned_folder(as_of, learning).resolve(),
+        bundle=bundle_of(as_of, learning),
+        report=report_of(as_of, learning),
+        comparison=comparison_folder(as_of, learning),
         validations=sorted((chosen.lake / "validations").glob("*/*.json")),
         example=snapshot.slice("train").of_users(snapshot.users["user_id"][:3].combine_chunks()),
     )
@@ -230,38 +239,3 @@ def brief(metrics: dict) -> dict:
         model: {view: {name: e["value"] for name, e in found.items()} for view, found in views.items()}
         for model, views in metrics.items()
     }
-
-
-def training_folder(as_of: str) -> Path:
-    """Of the snapshot taken as of that day and what was made of it."""
-    return settings().lake / "training" / f"as_of={parse_time(as_of).date().isoformat()}"
-
-
-def _bundle(as_of: str) -> Path:
-    return training_folder(as_of) / "bundle"
-
-
-def _report(as_of: str) -> Path:
-    return training_folder(as_of) / "report"
-
-
-def comparison_folder(as_of: str) -> Path:
-    """Of what compare-models found as of that day."""
-    return training_folder(as_of) / "comparison"
-
-
-def load_trained_on(tags: dict[str, str]) -> "Snapshot":
-    """The snapshot that a registered version was trained on.
-
-    tags: the version's. Raises InputAbsent, SnapshotReplaced.
-    """
-    snapshot = load_snapshot(tags["as_of"])
-    snapshot.require(tags["snapshot_fingerprint"])
-    return snapshot
-
-
-def load_snapshot(as_of: str) -> "Snapshot":
-    """The one taken as of that day. Raises InputAbsent."""
-    from ml.training.snapshot import Snapshot
-
-    return Snapshot.load(training_folder(as_of))

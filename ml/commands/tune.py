@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from ml.commands.stage import AsOf, DagRunId, Seed, new_app, stage
-from ml.commands.train import find_backbone, training_folder
+from ml.commands.train import find_backbone
+from ml.commands.trained import learned_folder
 from ml.models.config import Architecture, Size
 from ml.settings import settings
 from ml.training.tuning import Tuning
@@ -40,7 +41,7 @@ def tune_model(
     from ml.search.tuned import FILE
     from ml.training.config import configure
 
-    folder = training_folder(as_of)
+    folder = learned_folder(as_of)
     found = search(
         folder,
         configure(architecture, size, tuning=tuning),

@@ -69,9 +69,8 @@ def _reliability(axes: Axes, probability: np.ndarray, targets: np.ndarray) -> No
 
 
 def _training(axes: Axes, curves: dict) -> None:
-    epochs = range(1, len(curves["loss"]) + 1)
-    axes.plot(epochs, curves["loss"], color=INK[1], label="training")
-    axes.plot(epochs, curves["validation_loss"], color=INK[0], label="validation")
+    for ink, name, label in ((INK[1], "loss", "training"), (INK[0], "validation_loss", "validation")):
+        axes.plot(range(1, len(curves[name]) + 1), curves[name], color=ink, label=label)
     axes.axvline(curves["best_epoch"] + 1, color="0.8", zorder=0)
     axes.set(xlabel="epoch, or round of boosting", ylabel="loss, nats", title="Training")
     axes.legend(frameon=False)

@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from ml.monitoring.alert import Alert, AlertKind
 
-SETTLING = timedelta(days=2)  # an answer is given time to act
-PATIENCE = timedelta(days=7)  # within which the same trouble is not answered the same way again
+SETTLING = timedelta(days=2)  # an answer is given time to act; another version also the days of its shadow
+PATIENCE = timedelta(days=7)  # within which the same trouble is not answered the same way again; as above
 
 
 class Action(StrEnum):
@@ -16,7 +16,8 @@ class Action(StrEnum):
 
     NOTHING = "nothing"
     RECALIBRATE = "recalibrate"  # another threshold for the same version
-    RETRAIN = "retrain"  # another version
+    FINE_TUNE = "fine_tune"  # another version, which goes on from this one
+    RETRAIN = "retrain"  # another version, from scratch
 
 
 ANSWERS = {
@@ -24,8 +25,8 @@ ANSWERS = {
     AlertKind.SCORE_DRIFT: Action.RECALIBRATE,
     AlertKind.PROMISE_BROKEN: Action.RECALIBRATE,
     AlertKind.FEATURE_DRIFT: Action.RETRAIN,
-    AlertKind.LABEL_DRIFT: Action.RETRAIN,
-    AlertKind.NEW_KIND: Action.RETRAIN,
+    AlertKind.LABEL_DRIFT: Action.FINE_TUNE,
+    AlertKind.NEW_KIND: Action.FINE_TUNE,
 }
 _RUNGS = list(Action)
 
@@ -39,18 +40,26 @@ class Decision:
     reason: str
 
 
-def decide_action(alerts: Sequence[Alert], earlier: Sequence[Decision], *, at: datetime) -> Decision:
-    """earlier: decisions about the same champion, at earlier moments, in any order."""
+def decide_action(alerts: Sequence[Alert], earlier: Sequence[Decision], *, at: datetime, shadow: timedelta) -> Decision:
+    """earlier: decisions about the same champion, at earlier moments, in any order. shadow: how long a new version is
+    only watched."""
     if not alerts:
         return Decision(at, Action.NOTHING, "nothing is wrong")
     told = "; ".join(f"{alert.kind} ({alert.told})" for alert in alerts)
-    taken = sorted((one for one in earlier if one.action != Action.NOTHING and one.at < at), key=lambda one: one.at)
-    if taken and at - taken[-1].at < SETTLING:
-        last = taken[-1]
-        return Decision(at, Action.NOTHING, f"{told}: {last.action} of {last.at.date()} is given time to act")
     answer = max((ANSWERS[alert.kind] for alert in alerts), key=_RUNGS.index)
-    tried = [one.action for one in taken if at - one.at < PATIENCE]
+    taken = sorted((one for one in earlier if one.action != Action.NOTHING and one.at < at), key=lambda one: one.at)
+    acting = [one for one in taken if at - one.at < SETTLING + _watched(one.action, shadow)]
+    enough = [one for one in acting if _RUNGS.index(one.action) >= _RUNGS.index(answer)]
+    if enough:
+        return Decision(
+            at, Action.NOTHING, f"{told}: {enough[-1].action} of {enough[-1].at.date()} is given time to act"
+        )
+    tried = {one.action for one in taken if at - one.at < PATIENCE + _watched(one.action, shadow)}
+    stronger = next((one for one in _RUNGS[_RUNGS.index(answer) :] if one not in tried), _RUNGS[-1])
     if answer in tried:
-        stronger = _RUNGS[min(_RUNGS.index(answer) + 1, len(_RUNGS) - 1)]
-        return Decision(at, stronger, f"{told}: {answer} within {PATIENCE.days} days has not ended it")
-    return Decision(at, answer, told)
+        told += f": {' and '.join(sorted(tried, key=_RUNGS.index))} of late did not end it"
+    return Decision(at, stronger, told)
+
+
+def _watched(action: Action, shadow: timedelta) -> timedelta:
+    return timedelta(0) if action == Action.RECALIBRATE else shadow

@@ -29,12 +29,14 @@ MOST_METRICS = 1000  # that MLflow takes at once
 class Training:
     """What a training left behind.
 
-    as_of, fingerprint: of the snapshot. snapshot: its folder. bundle: the model's folder. report: curves and plots.
+    as_of, fingerprint: of the snapshot. learning: `training` or `update`. snapshot: its folder. bundle: the model's
+    folder. report: curves and plots.
     comparison: what compare-models wrote, if it ran.
     validations: result files of Great Expectations for the batches it used. example: a few users' sequences.
     """
 
     as_of: str
+    learning: str
     fingerprint: str
     snapshot: Path
     bundle: Path
@@ -57,13 +59,14 @@ def register(registry: ModelRegistry, training: Training, *, dag_run_id: str) ->
     tags = {
         DIGEST_TAG: folder_digest(training.bundle),
         "as_of": training.as_of,
+        "learning": training.learning,
         "snapshot_fingerprint": training.fingerprint,
         **{tag: f"{run.info.artifact_uri}/{path}" for tag, path in reports.items()},
     }
     for name, value in tags.items():
         registry.client.set_model_version_tag(registry.name, version, name, value)
     architecture = _read(training.bundle / "training.json")["config"]["architecture"]
-    heading = f"{architecture}, trained as of {training.as_of}"
+    heading = f"{architecture}, {training.learning} as of {training.as_of}"
     told = describe_version(heading, run.info, reports, training.comparison)
     registry.client.update_model_version(registry.name, version, told)
     registry.move_alias(CHALLENGER, version)

@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_SUFFIX = "\x00"  # between a user and what they are renamed by
+
 
 @dataclass(frozen=True)
 class Sequences:
@@ -80,8 +82,13 @@ class Sequences:
     def renamed(self, suffix: str) -> "Sequences":
         """The same under other names, to stand beside other sequences of the same users."""
         index = self.events.column_names.index("user_id")
-        names = pc.binary_join_element_wise(self.events["user_id"], suffix, "\x00")
+        names = pc.binary_join_element_wise(self.events["user_id"], suffix, _SUFFIX)
         return Sequences.of(self.events.set_column(index, self.events.schema.field("user_id"), names))
+
+    @property
+    def original_ids(self) -> list[str]:
+        """Each sequence's user as it was before `renamed`."""
+        return [user.partition(_SUFFIX)[0] for user in self.user_ids.to_pylist()]
 
     def first(self, count: int) -> "Sequences":
         """Each user's first `count` events ever."""

@@ -64,7 +64,7 @@ class LearnedNetwork(Learned):
             "trained_share": round(Learner(self.model, self.config, self.seed).trained_share, 4),
             "backbone_sha256": self.origin,
             "best_epoch": self.curves.best_epoch,
-            "validation_loss": min(self.curves.validation_loss),
+            "validation_loss": min(self.curves.validation_loss, default=None),
             "onnx_difference": export_onnx(self.model, bundle),
             "backend": keras.backend.backend(),
         }

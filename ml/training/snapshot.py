@@ -84,6 +84,11 @@ class Snapshot:
             for name in SLICES
         }
 
+    def news(self) -> dict[str, int]:
+        """Of an update: how many of those learned from are news, and how many of them are anomalous."""
+        news = self.users.filter(pc.field("news") & (pc.field("slice") == "train"))
+        return {"users": news.num_rows, "anomalous": int(np.sum(news["label"].to_numpy()))}
+
     def save(self, folder: Path) -> None:
         """Writes users.parquet, sequences.parquet, item_record.parquet and, last, snapshot.json."""
         self.record.save(folder)

@@ -29,6 +29,15 @@ GRAPHS = {  # side by side where there are several in brackets
         "register_challenger",
         "choose_threshold",
     ],
+    "update_model": [
+        "take_update",
+        "validate_sequences",
+        "fit_update",
+        "calibrate_scores",
+        "evaluate_model",
+        "register_challenger",
+        "choose_threshold",
+    ],
     "choose_threshold": ["choose_threshold"],
     "promote_model": ["check_gate", "wait_for_shadow", "report_agreement", "approve", "move_alias"],
     "rollback_model": ["rollback_model"],
@@ -37,7 +46,7 @@ GRAPHS = {  # side by side where there are several in brackets
         ("measure_drift", "watch_promise"),
         "decide_action",
         ("choose_answer", "send_alerts"),
-        ("recalibrate", "retrain"),
+        ("recalibrate", "fine_tune", "retrain"),
     ],
     "score_users": [
         "wait_for_events",
@@ -90,7 +99,7 @@ def test_each_handoff_is_an_asset_that_one_task_emits(dags):
 
 
 def test_a_daily_run_covers_a_whole_day_and_a_weekly_run_a_week(dags):
-    daily = ["ingest_events", "ingest_labels", "score_users", "shadow_challenger", "monitor_model"]
+    daily = ["ingest_events", "ingest_labels", "score_users", "shadow_challenger", "monitor_model", "update_model"]
     for dag_id, cron in {**dict.fromkeys(daily, "0 0 * * *"), "train_model": "0 0 * * 1"}.items():
         timetable = dags[dag_id].timetable
         assert type(timetable).__name__ == "CronDataIntervalTimetable", dag_id
@@ -104,6 +113,7 @@ def test_training_waits_for_the_gpu_pool_and_nothing_else_does(dags):
         "pretrain_encoder",
         "tune_model",
         "fit_model",
+        "fit_update",
     }
 
 
@@ -174,6 +184,7 @@ def test_each_answer_of_the_monitor_starts_the_dag_that_gives_it(dags):
     answers = {action: dags["monitor_model"].get_task(action) for action in Action if action != Action.NOTHING}
     assert {action: task.trigger_dag_id for action, task in answers.items()} == {
         "recalibrate": "choose_threshold",
+        "fine_tune": "update_model",
         "retrain": "train_model",
     }
     for task in answers.values():

@@ -15,7 +15,7 @@ import pytest
 from mlflow.entities import Run
 
 from ml.calibration.probability import ProbabilityCalibration
-from ml.commands import compare, monitor, privacy, promote, score, threshold, train
+from ml.commands import compare, monitor, privacy, promote, score, threshold, train, trained, update
 from ml.commands.registered import candidates, production
 from ml.comparison import derived
 from ml.comparison.protocol import Model
@@ -105,7 +105,7 @@ def run_stages(promoter: str) -> Registered:
     registry = candidates()
     version = registry.version_of(CHALLENGER)
     threshold.choose_threshold(as_of=AS_OF, model=registry.name, version=version)
-    return Registered(registry, version, train.training_folder(AS_OF), promoter)
+    return Registered(registry, version, trained.learned_folder(AS_OF), promoter)
 
 
 def finish_training(as_of: str) -> None:
@@ -329,7 +329,7 @@ def test_a_blend_that_doubts_labels_is_registered_and_scores_as_it_did_in_traini
     day_before = str((START + timedelta(days=49)).date())
     train.take_snapshot(as_of=day_before)
     train.doubt_labels(as_of=day_before)
-    doubt = train.training_folder(day_before) / "doubt"
+    doubt = trained.learned_folder(day_before) / "doubt"
     train.fit_model(as_of=day_before, architecture=Choice.BLEND, doubt=str(doubt))
     finish_training(day_before)
     run = registered.registry.client.get_run(registered.registry.run_id(registered.registry.version_of(CHALLENGER)))
@@ -337,7 +337,7 @@ def test_a_blend_that_doubts_labels_is_registered_and_scores_as_it_did_in_traini
     assert float(run.data.params["wrong_labels"]) == json.loads((doubt / "doubt.json").read_text())["wrong"] > 0
     folder = fetch_challenger(tmp_path)
     there = score_example(next(folder.rglob("training.json")).parent, folder)
-    here = score_example(train.training_folder(day_before) / "bundle", folder)
+    here = score_example(trained.learned_folder(day_before) / "bundle", folder)
     assert there == pytest.approx(here, abs=1e-6, nan_ok=True)
     assert len(here) > 1
 
@@ -356,7 +356,7 @@ def test_an_erased_user_leaves_the_version_its_snapshot_its_threshold_and_its_ga
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert told["files"].keys() >= {"events", "training"}
     assert user not in pq.read_table(predictions)["user_id"].to_pylist()
-    assert train.load_trained_on(registered.registry.tags(registered.version)).erased == 1
+    assert trained.load_learned_from(registered.registry.tags(registered.version)).erased == 1
     promote.check_gate()
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["erased_since_training"] == 1
     threshold.choose_threshold(as_of=str((START + timedelta(days=54)).date()), **registered.model.facts)

@@ -7,8 +7,10 @@ import pytest
 from ml.monitoring.alert import Alert, AlertKind
 from ml.monitoring.ladder import ANSWERS, Action, Decision, decide_action
 
+SHADOW = timedelta(days=1)
 DAY_1 = datetime(2026, 6, 1, tzinfo=UTC)
 SCORES = Alert(AlertKind.SCORE_DRIFT, "score", "score by 0.3")
+KIND = Alert(AlertKind.NEW_KIND, "bot", "6 users of kind bot")
 INPUTS = Alert(AlertKind.FEATURE_DRIFT, "pace", "1 of 9 inputs")
 
 
@@ -21,7 +23,7 @@ def took(action: Action, day: int) -> Decision:
 
 
 def decide(*alerts: Alert, earlier: list[Decision] | None = None, day: int = 5) -> Decision:
-    return decide_action(alerts, earlier or [], at=on(day))
+    return decide_action(alerts, earlier or [], at=on(day), shadow=SHADOW)
 
 
 def test_every_kind_of_alert_has_an_answer():
@@ -44,15 +46,29 @@ def test_an_answer_is_given_time_to_act():
     assert "recalibrate of 2026-06-04 is given time to act" in decision.reason
 
 
+def test_a_new_version_has_the_days_of_its_shadow_as_well():
+    assert decide(KIND, earlier=[took(Action.FINE_TUNE, 3)]).action == Action.NOTHING
+    assert decide(KIND, earlier=[took(Action.FINE_TUNE, 2)]).action == Action.RETRAIN
+
+
+def test_a_gentle_answer_under_way_does_not_hold_up_a_stronger_one_to_something_else():
+    assert decide(KIND, earlier=[took(Action.RECALIBRATE, 4)]).action == Action.FINE_TUNE
+    assert decide(INPUTS, earlier=[took(Action.FINE_TUNE, 4)]).action == Action.RETRAIN
+    assert decide(SCORES, earlier=[took(Action.FINE_TUNE, 4)]).action == Action.NOTHING
+
+
 def test_what_did_not_help_is_followed_by_the_next_stronger_answer():
     decision = decide(SCORES, earlier=[took(Action.RECALIBRATE, 3)])
+    assert decision.action == Action.FINE_TUNE
+    assert "recalibrate of late did not end it" in decision.reason
+    decision = decide(SCORES, earlier=[took(Action.RECALIBRATE, 1), took(Action.FINE_TUNE, 2)])
     assert decision.action == Action.RETRAIN
-    assert "recalibrate within 7 days has not ended it" in decision.reason
+    assert "recalibrate and fine_tune of late did not end it" in decision.reason
 
 
 @pytest.mark.parametrize("alert", [SCORES, INPUTS])
 def test_the_strongest_is_given_again(alert: Alert):
-    earlier = [took(Action.RECALIBRATE, 1), took(Action.RETRAIN, 3)]
+    earlier = [took(Action.RECALIBRATE, 0), took(Action.FINE_TUNE, 1), took(Action.RETRAIN, 2)]
     assert decide(alert, earlier=earlier).action == Action.RETRAIN
 
 

@@ -1,0 +1,92 @@
+"""Stages that have the champion go on learning from what has become known since."""
+
+import json
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ml.commands.registered import candidates, fetched, models_folder, production
+from ml.commands.stage import AsOf, Seed, new_app, stage
+from ml.commands.trained import Learning, bundle_of, learned_folder, load_learned_from
+from ml.contracts.intervals import parse_time
+from ml.contracts.model_version import ModelVersion
+from ml.files import write_json
+from ml.settings import settings
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+PREDECESSOR = "predecessor.json"
+FEWEST_NEWS = 10  # anomalous users that the champion has not learned from; of fewer there is little to learn
+app = new_app()
+
+
+class Due(StrEnum):
+    """When an update is worth its while."""
+
+    IDLE = "idle"  # where no challenger is in the champion's shadow, since its place would be taken
+    ALWAYS = "always"
+
+
+@stage(app)
+def take_update(
+    as_of: AsOf,
+    due: Annotated[Due, typer.Option(help="`idle`: only where no challenger is in the shadow.")] = Due.ALWAYS,
+) -> dict:
+    """Freeze what was known then for the champion to go on from; `reason` says why there is nothing to do."""
+    from ml.commands.ingest import descriptor
+    from ml.ingest.label_store import LabelStore
+    from ml.registry.model_registry import CHAMPION
+    from ml.training.snapshot import make_snapshot
+
+    chosen, found, moment, acting = settings(), descriptor(), parse_time(as_of), production()
+    champion = ModelVersion(acting.name, acting.version_of(CHAMPION))
+    predecessor = load_learned_from(acting.tags(champion.version))
+    if predecessor.as_of >= moment:
+        return _nothing(f"{champion} has learned from all that was known by {predecessor.as_of.date()}")
+    if due == Due.IDLE and (waiting := _in_shadow(predecessor.as_of, moment)):
+        return _nothing(f"{waiting} is in the champion's shadow")
+    snapshot = make_snapshot(
+        chosen.lake / "events",
+        LabelStore(chosen.database_url).known_at(moment),
+        as_of=moment,
+        label_delay=timedelta(days=found.label_delay_days),
+        window=chosen.window,
+        extras=found.extras,
+        out=(folder := learned_folder(as_of, Learning.UPDATE)),
+        shares=predecessor.shares,
+        predecessor=predecessor,
+    )
+    write_json(folder / PREDECESSOR, champion.facts)
+    news = snapshot.news()
+    told = {**champion.facts, "fingerprint": snapshot.fingerprint, "slices": snapshot.counts(), "news": news}
+    few = news["anomalous"] < FEWEST_NEWS
+    return told | {"folder": folder, "reason": f"news of {news['anomalous']} anomalous users alone" if few else ""}
+
+
+@stage(app)
+def fit_update(as_of: AsOf, seed: Seed = 0) -> dict:
+    """Fine-tune the champion's network on users who are news, replaying some whom it knew; grow its trees anew."""
+    from ml.training.update import update
+
+    folder = learned_folder(as_of, Learning.UPDATE)
+    champion = ModelVersion(**json.loads((folder / PREDECESSOR).read_text()))
+    production().fetch(champion.version, models_folder())
+    return update(folder, bundle_of(as_of, Learning.UPDATE), fetched(champion), seed)
+
+
+def _in_shadow(champion_as_of: "datetime", at: "datetime") -> str:
+    """The challenger that is newer than the champion and has days of its shadow period before it; empty for none."""
+    from ml.registry.model_registry import CHALLENGER
+
+    registry = candidates()
+    version = registry.find_version(CHALLENGER)
+    learned = version and parse_time(registry.tags(version)["as_of"])
+    waits = learned and champion_as_of < learned and at <= learned + timedelta(days=settings().shadow_days)
+    return str(ModelVersion(registry.name, version)) if waits else ""
+
+
+def _nothing(reason: str) -> dict:
+    return {"reason": reason}
