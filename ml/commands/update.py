@@ -63,7 +63,7 @@ def take_update(
     news = snapshot.news()
     told = {**champion.facts, "fingerprint": snapshot.fingerprint, "slices": snapshot.counts(), "news": news}
     few = news["anomalous"] < FEWEST_NEWS
-    return told | {"folder": folder, "reason": f"news of {news['anomalous']} anomalous users alone" if few else ""}
+    return told | {"folder": folder, "reason": f"only {news['anomalous']} anomalous users are news" if few else ""}
 
 
 @stage(app)

@@ -22,6 +22,7 @@ CODE = Path(__file__).resolve().parents[1]  # the ml package
 MODEL_FILE = Path(__file__).with_name("pyfunc_model.py")
 SCORING_NEEDS = ("mlflow", "numpy", "pandas", "pyarrow", "onnxruntime", "scikit-learn", "pydantic")
 EXPERIMENT = "trailguard"
+_MADE = {"training": "trained", "update": "updated"}
 MOST_METRICS = 1000  # that MLflow takes at once
 
 
@@ -66,7 +67,7 @@ def register(registry: ModelRegistry, training: Training, *, dag_run_id: str) ->
     for name, value in tags.items():
         registry.client.set_model_version_tag(registry.name, version, name, value)
     architecture = _read(training.bundle / "training.json")["config"]["architecture"]
-    heading = f"{architecture}, {training.learning} as of {training.as_of}"
+    heading = f"{architecture}, {_MADE[training.learning]} as of {training.as_of}"
     told = describe_version(heading, run.info, reports, training.comparison)
     registry.client.update_model_version(registry.name, version, told)
     registry.move_alias(CHALLENGER, version)

@@ -28,6 +28,7 @@ GROUPS = (
     "reviews",
     "guarantee",
     "promise",
+    "updating",
     "growth",
     "airflow",
 )

@@ -118,7 +118,7 @@ def test_a_user_whose_label_has_changed_is_news(lake: Path, labels: pa.Table, be
 
 def test_those_who_prove_a_threshold_later_are_a_fair_sample(lake: Path, labels: pa.Table, after: Path):
     """Good users of the hand of those who were learned from early would prove that few are anomalous."""
-    snapshot, until = Snapshot.load(after), AS_OF + DELAY
+    snapshot, until = Snapshot.load(after), AS_OF + DELAY + timedelta(days=3)
     later = know_later_users(snapshot, lake, labels, as_of=until)
     inherited = {user for user, row in users(snapshot).items() if row["slice"] in ("calibration", "threshold")}
     begun = later.events["first_event_time"].to_pylist()

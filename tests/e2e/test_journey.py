@@ -209,7 +209,7 @@ def test_another_policy_gives_the_champion_another_threshold_without_training(tr
     assert thresholds == [second, second]
 
 
-def test_a_new_kind_of_label_makes_the_monitor_train_anew_once_and_say_why(travelled):
+def test_a_new_kind_of_label_makes_the_monitor_update_the_champion_once_and_say_why(travelled, client):
     last = travelled.days[-1]
     told = datetime.combine(last, time(12), UTC)
     ring = [{"user_id": f"ring-{n}", "kind": "review_ring", "observed_at": told} for n in range(9)]
@@ -221,7 +221,14 @@ def test_a_new_kind_of_label_makes_the_monitor_train_anew_once_and_say_why(trave
     alerts = "SELECT subject FROM alert_history WHERE kind = 'new_kind'"
     assert rows(url, alerts) == [("review_ring",)]
     ((action, reason),) = rows(url, "SELECT action, reason FROM decision_history")
-    assert action == "retrain"
+    assert action == "fine_tune"
     assert "9 users of kind review_ring, which training did not know" in reason
-    run = travelled.airflow.wait_for_run("train_model", f"monitor__{last}")
+    run = travelled.airflow.wait_for_run("update_model", f"monitor__{last}")
     assert run["conf"] == {"as_of": str(last + timedelta(days=1)), "reason": reason}
+    challenger = client.get_model_version_by_alias("trailguard-candidates", "challenger")
+    assert challenger.tags["learning"] == "update"
+    assert challenger.description.startswith(f"gru, updated as of {last + timedelta(days=1)}")
+    trained = client.get_run(challenger.run_id).data
+    first = client.get_model_version_by_alias("trailguard", "champion").tags["snapshot_fingerprint"]
+    assert trained.params["predecessor"] == first
+    assert trained.metrics["gru/all/roc_auc"] > 0.5

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from mlflow.entities import Run
@@ -17,6 +18,7 @@ from mlflow.entities import Run
 from ml.calibration.probability import ProbabilityCalibration
 from ml.commands import compare, monitor, privacy, promote, score, threshold, train, trained, update
 from ml.commands.registered import candidates, production
+from ml.commands.trained import Learning
 from ml.comparison import derived
 from ml.comparison.protocol import Model
 from ml.contracts.flags import Threshold
@@ -35,7 +37,7 @@ from ml.scoring.evidence import EvidenceRule
 from ml.settings import SettingsInvalid, settings
 from ml.training.candidates import Choice
 from tests.integration.conftest import RoleUrl
-from tests.trails import START, staggered_labels, telling_events, write_lake
+from tests.trails import START, label, label_table, staggered_labels, telling_events, write_lake
 
 DATASET = """
 name: my-shop
@@ -108,10 +110,10 @@ def run_stages(promoter: str) -> Registered:
     return Registered(registry, version, trained.learned_folder(AS_OF), promoter)
 
 
-def finish_training(as_of: str) -> None:
-    train.calibrate_scores(as_of=as_of)
-    train.evaluate_model(as_of=as_of)
-    train.register_challenger(as_of=as_of, dag_run_id="by hand")
+def finish_training(as_of: str, learning: Learning = Learning.TRAINING) -> None:
+    train.calibrate_scores(as_of=as_of, learning=learning)
+    train.evaluate_model(as_of=as_of, learning=learning)
+    train.register_challenger(as_of=as_of, learning=learning, dag_run_id="by hand")
 
 
 def test_the_comparison_stays_in_the_lake_and_its_report_goes_with_the_version(registered: Registered):
@@ -340,6 +342,48 @@ def test_a_blend_that_doubts_labels_is_registered_and_scores_as_it_did_in_traini
     here = score_example(trained.learned_folder(day_before) / "bundle", folder)
     assert there == pytest.approx(here, abs=1e-6, nan_ok=True)
     assert len(here) > 1
+
+
+def told_by(capsys: pytest.CaptureFixture) -> dict:
+    """What the last stage printed."""
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def turned_labels() -> pa.Table:
+    """That users who were taken for good are fraudulent became known after AS_OF."""
+    told = START + timedelta(days=51)
+    return label_table(*(label(f"u{number:03d}", told) for number in range(1, 150, 3)))
+
+
+def test_the_champion_goes_on_learning_once_there_is_something_to_learn(
+    registered: Registered, url_of: RoleUrl, capsys: pytest.CaptureFixture
+):
+    champion = promoted(registered)
+    update.take_update(as_of=AS_OF)
+    assert told_by(capsys) == {"reason": f"{champion} has learned from all that was known by {AS_OF}"}
+    later, evening = (str((START + timedelta(days=day)).date()) for day in (52, 53))
+    update.take_update(as_of=later)
+    assert told_by(capsys)["reason"] == "only 3 anomalous users are news"
+    LabelStore(url_of("trailguard_writer")).append(turned_labels())
+    update.take_update(as_of=later)
+    taken = told_by(capsys)
+    assert taken["reason"] == ""
+    assert taken["news"]["anomalous"] > 20
+    update.fit_update(as_of=later)
+    finish_training(later, Learning.UPDATE)
+    registry, version = registered.registry, registered.registry.version_of(CHALLENGER)
+    assert version != registered.version
+    tags, described = registry.tags(version), registry.client.get_model_version(registry.name, version).description
+    assert tags["learning"] == "update"
+    assert described.startswith(f"lightgbm, updated as of {later}")
+    assert trained.load_learned_from(tags).predecessor == registry.tags(registered.version)["snapshot_fingerprint"]
+    threshold.choose_threshold(as_of=later, model=registry.name, version=version)
+    promote.check_gate()
+    assert told_by(capsys)["champion"] == champion.version
+    update.take_update(as_of=evening, due=update.Due.IDLE)
+    assert told_by(capsys) == {"reason": f"{registry.name}/{version} is in the champion's shadow"}
+    update.take_update(as_of=evening)
+    assert told_by(capsys)["news"]["users"] > 0
 
 
 def test_an_erased_user_leaves_the_version_its_snapshot_its_threshold_and_its_gate(
