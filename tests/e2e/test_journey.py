@@ -12,8 +12,9 @@ import psycopg2
 import pyarrow as pa
 import pytest
 
-from infra.local.demo import evaluate, run_stage
+from infra.local.demo import evaluate
 from infra.local.demo_report import read_flags
+from infra.local.journey import run_stage
 from ml.contracts.labels import LABEL_SCHEMA
 from ml.flags.read import table_digest
 from ml.ingest.label_store import LabelStore
