@@ -113,6 +113,11 @@ class AirflowClient:
         answer.raise_for_status()
         return answer.json()["value"]
 
+    def causes(self, dag_id: str, run_id: str) -> list[str]:
+        """Ids of the DAG runs whose assets started this one."""
+        found = self._get(f"/dags/{dag_id}/dagRuns/{run_id}/upstreamAssetEvents")["asset_events"]
+        return [event["source_run_id"] for event in found]
+
     def question(self, dag_id: str, run_id: str, task_id: str) -> dict:
         """What a person is, or was, asked: subject, body, and once answered chosen_options and responded_by_user."""
         return self._get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails")

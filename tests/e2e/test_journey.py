@@ -226,3 +226,7 @@ def test_a_new_kind_of_label_makes_the_monitor_train_anew_once_and_say_why(trave
     assert "9 users of kind review_ring, which training did not know" in reason
     run = travelled.airflow.wait_for_run("train_model", f"monitor__{last}")
     assert run["conf"] == {"as_of": str(last + timedelta(days=1)), "reason": reason}
+    done = {task["task_id"]: task["state"] for task in travelled.airflow.tasks("train_model", f"monitor__{last}")}
+    assert done["register_challenger"] == "success", (
+        "the source has ended by the wall clock, and training runs all the same"
+    )

@@ -5,20 +5,28 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from infra.local.airflow_client import AirflowClient
+from tests.soak.diary import candidate_of
 from tests.soak.night import PROMOTE
 from tests.soak.owner import answer
 from tests.soak.week import Evening, Week
 
 DAILY = {"ingest_events", "ingest_labels", "score_users", "shadow_challenger", "monitor_model"}
-REFUSED = " refused: "
+FAILED = "Task failed with exception"  # what the stage said last stands above it
 
 
 def read_deeds(week: Week, evenings: Sequence[Evening]) -> dict[int, list[dict]]:
     """Number of the day on which it began, 0 before the week -> DAG runs in the order in which they began."""
-    found = defaultdict(list)
+    found, candidates = defaultdict(list), {}
     for run in week.airflow.runs():
-        if run["dag_id"] not in DAILY:
-            found[_day_of(run["start_date"], evenings)].append(_tell(week.airflow, run, evenings))
+        if run["dag_id"] in DAILY:
+            continue
+        deed = _tell(week.airflow, run, evenings)
+        if deed["dag"] == PROMOTE:
+            causes = week.airflow.causes(PROMOTE, run["dag_run_id"])
+            deed["candidate"] = next((candidates[cause] for cause in causes if cause in candidates), None)
+        elif candidate := candidate_of(deed):
+            candidates[run["dag_run_id"]] = candidate
+        found[_day_of(run["start_date"], evenings)].append(deed)
     return found
 
 
@@ -62,13 +70,15 @@ def _seconds(run: dict) -> int | None:
 
 
 def _refusals(airflow: AirflowClient, dag_id: str, run_id: str, tasks: dict[str, dict]) -> dict[str, str]:
-    """Task -> what it said when it refused, as its log has it."""
+    """Task that failed -> what its log says last."""
     failed = {name: task["try_number"] for name, task in tasks.items() if task["state"] == "failed"}
-    lines = {name: airflow.log(dag_id, run_id, name, attempt) for name, attempt in failed.items()}
-    return {
-        name: next((line.partition(REFUSED)[2] for line in said if REFUSED in line), "no reason is in its log")
-        for name, said in lines.items()
-    }
+    return {name: _last_words(airflow.log(dag_id, run_id, name, attempt)) for name, attempt in failed.items()}
+
+
+def _last_words(log: list[str]) -> str:
+    end = log.index(FAILED) if FAILED in log else len(log)
+    said = [line for line in log[:end] if line and not line.startswith("::")]
+    return said[-1] if said else "its log is empty"
 
 
 def _question(airflow: AirflowClient, run_id: str, evenings: Sequence[Evening]) -> dict:

@@ -8,7 +8,7 @@ from tests.soak.truth import GOOD
 HAPPENS = {  # by the simulator's hand, or by somebody's
     "drift": "From today on whoever comes by phone or tablet comes by the app: the shop has closed its mobile site.",
     "attack": "Scraper bots sign up in numbers. No model has ever seen one, and no label has ever named one.",
-    "bad": "In the morning somebody trains a model with a configuration that was not made for this shop.",
+    "bad": "In the morning somebody in a hurry trains a model by hand, with a `tuned.json` that allows a single epoch.",
 }
 ACTIONS = {
     "nothing": "Nothing is started",
@@ -153,7 +153,7 @@ def _tell_promotion(deed: dict) -> Iterator[str]:
 def _tell_answer(deed: dict) -> str:
     question, moved = deed["question"], deed["returned"].get("move_alias")
     told = f"**The model owner was asked:** {question['subject']} **{question['answer']}**, for {question['why']}."
-    return f"{told} " + (f"Champion {moved['to_version']} acts from now on." if moved else "The champion stays.")
+    return f"{told} " + (f"Champion {moved['version']} acts from now on." if moved else "The champion stays.")
 
 
 def _tell_evening(evening: dict) -> str:

@@ -9,14 +9,15 @@ from ml.datasets.descriptor import SHIPPED
 from ml.datasets.marketplace import World, simulate
 
 HISTORY_DAYS, WEEK_DAYS = 42, 7  # both begin on a Monday
+DAYS_AFTER = 14  # nobody's life ends with the week
 PLOT = {"drift": 3, "attack": 4, "bad": 5}  # what happens on which day of the week, from 1 on
 NEW_FAMILY, NEW_KIND = "scraper", "bot"
 DRIFTED_INPUT = "channel"
 LABEL_DELAY_DAYS = 7
 WORLD = World(
-    shoppers=5_000,
+    shoppers=6_400,
     items=1_500,
-    days=HISTORY_DAYS + WEEK_DAYS,
+    days=HISTORY_DAYS + WEEK_DAYS + DAYS_AFTER,
     anomalous_share=0.2,
     stealth=0.3,
     arrivals={NEW_FAMILY: HISTORY_DAYS + PLOT["attack"] - 1},
