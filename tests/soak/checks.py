@@ -34,8 +34,8 @@ def _kind_is_found(facts: dict) -> bool:
 def _answers_run(facts: dict) -> bool:
     """A decision to do something, and the DAG run that does it, on the same day."""
     asked = {day["number"] for day in facts["days"] if any(one["action"] != "nothing" for one in day["decisions"])}
-    ran = {day["number"] for day in facts["days"] if any(deed["by"] == "the monitor" for deed in day["deeds"])}
-    return bool(asked) and asked == ran
+    answers = [(day["number"], deed) for day in facts["days"] for deed in day["deeds"] if deed["by"] == "the monitor"]
+    return bool(asked) and asked == {number for number, _ in answers} and all(deed["returned"] for _, deed in answers)
 
 
 def _bad_never_acts(facts: dict) -> bool:

@@ -10,11 +10,11 @@ HAPPENS = {  # by the simulator's hand, or by somebody's
     "attack": "Scraper bots sign up in numbers. No model has ever seen one, and no label has ever named one.",
     "bad": "In the morning somebody in a hurry trains a model by hand, with a `tuned.json` that allows a single epoch.",
 }
+SPOILT = {"duplicate": "more were there already", "quarantined": "more broke the contract"}
 ACTIONS = {
-    "nothing": "Nothing is started",
-    "recalibrate": "Another threshold is to be chosen for the same model",
-    "fine_tune": "The champion is to learn on from what has come since",
-    "retrain": "A new model is to be trained",
+    "recalibrate": "another threshold is to be chosen for the same model",
+    "fine_tune": "the champion is to learn on from what has come since",
+    "retrain": "a new model is to be trained",
 }
 TRAININGS = {"train_model": "Trained", "update_model": "Trained further"}
 
@@ -40,7 +40,7 @@ def _entries(facts: dict, day: dict) -> Iterator[str]:
         if deed not in by_hand and deed not in theirs:
             yield from tell_deed(deed)
     for asked in answered_on(facts, day["number"]):
-        yield _tell_answer(asked)
+        yield tell_answer(asked)
     yield f"**In the evening** {_tell_evening(day['evening'])}"
 
 
@@ -64,31 +64,39 @@ def answered_on(facts: dict, number: int) -> list[dict]:
 
 def _tell_intake(day: dict) -> str:
     events, labels = day["partitions"]["events"], day["labels"]
-    told = f"{events['accepted']:,} events, {events['duplicate']} more that were there already, "
-    told += f"{events['quarantined']} quarantined. Labels on {sum(labels.values())} users"
-    kinds = ", ".join(f"{words(kind)} {users}" for kind, users in sorted(labels.items(), key=lambda one: -one[1]))
-    return f"{told}: {kinds}." if kinds else f"{told}."
+    spoilt = [f"{events[name]} {what}" for name, what in SPOILT.items() if events[name]]
+    kinds = [f"{words(kind)} {users}" for kind, users in sorted(labels.items(), key=lambda one: -one[1])]
+    told = f"{events['accepted']:,} events" + (f" ({', '.join(spoilt)})" if spoilt else "")
+    return f"{told}. Users called anomalous by new labels: {', '.join(kinds) or 'none'}."
 
 
 def _tell_run(day: dict) -> str:
     run = day["runs"][-1]
     told = f"Champion {run['model_version']} (threshold {run['threshold']:.3f}) scored {run['users_scored']} users and "
-    told += f"flagged {run['users_active']}; {run['users_holdout']} more held out, {day['cleared']} cleared. "
-    told += f"{run['users_too_short']} did too little to be judged"
-    if run["users_too_unlike"]:
-        told += f", {run['users_too_unlike']} are too unlike all that it has learned from"
-    if run["users_shadow"]:
-        told += f". In its shadow the challenger alone would flag {run['users_shadow']} more"
-    return f"{told}."
+    told += f"flagged {run['users_active']}"
+    beside = {
+        "held out": run["users_holdout"],
+        "cleared of an older flag": day["cleared"],
+        "not judged, since they did too little": run["users_too_short"],
+        "not judged, since nobody in training was like them": run["users_too_unlike"],
+    }
+    told += "".join(f"; {count} {what}" for what, count in beside.items() if count)
+    shadow = run["users_shadow"]
+    return f"{told}." + (f" In its shadow the challenger alone would flag {shadow} more." if shadow else "")
 
 
 def _tell_watch(day: dict) -> Iterator[str]:
     for alert in day["alerts"]:
         yield f"**Alert: {words(alert['kind'])}** in `{alert['subject']}`. {_sentence(alert['told'])}"
     for decision in day["decisions"]:
-        told = ACTIONS.get(decision["action"], f"The monitor asks for {words(decision['action'])}")
+        told = ACTIONS.get(decision["action"], f"the monitor asks for {words(decision['action'])}")
         why = own_words(decision["reason"], day["alerts"])
-        yield f"**Decided.** {told}" + (f": {why}." if why else ", for this reason.")
+        if not day["alerts"]:
+            yield f"**Watched.** {_sentence(why)}"
+        elif decision["action"] == "nothing":
+            yield f"**Decided: nothing.** {_sentence(why)}"
+        else:
+            yield f"**Decided: {words(decision['action'])}.** Therefore {told}" + (f"; {why}." if why else ".")
 
 
 def own_words(reason: str, alerts: list[dict]) -> str:
@@ -121,45 +129,61 @@ def _tell_training(deed: dict) -> str:
     candidate, chosen = candidate_of(deed), deed["returned"].get("choose_threshold")
     if not candidate:
         return _tell_refusal(deed)
-    told = f"candidate {candidate}. " + (_tell_threshold(chosen) if chosen else "")
-    return told.strip()
+    return f"candidate {candidate}. " + (_tell_threshold(chosen) if chosen else "No threshold was chosen.")
 
 
 def _tell_threshold(chosen: dict) -> str:
     if chosen["value"] is None:
         return f"No threshold keeps the promise: {_sentence(chosen['shortfall'])}"
-    return f"Threshold {chosen['value']:.3f} keeps {chosen['guarantee']}."
+    return f"Threshold {chosen['value']:.3f} keeps what is promised ({chosen['guarantee']})."
 
 
 def _tell_refusal(deed: dict) -> str:
-    told = [f"{task} refused. {_sentence(why)}" for task, why in deed["refused"].items()]
-    return " ".join(told) or "nothing came of it."
+    told = [f"`{task}` refused: {_sentence(why)}" for task, why in deed["refused"].items()]
+    return " ".join(told) or (
+        "it is not done yet." if deed["state"] in ("queued", "running") else "nothing came of it."
+    )
 
 
 def _tell_promotion(deed: dict) -> Iterator[str]:
     candidate = candidate_of(deed)
     if "check_gate" in deed["refused"]:
-        yield f"**Stopped at the gate**, nobody was asked: {_sentence(deed['refused']['check_gate'])}"
+        yield f"**Stopped at the gate:** candidate {candidate}. {_sentence(deed['refused']['check_gate'])}"
     elif "wait_for_shadow" in deed["skipped"]:
         yield f"Candidate {candidate} is no longer waited for: a newer challenger took its place."
     elif deed["refused"]:
         yield f"**The promotion of candidate {candidate} failed.** {_tell_refusal(deed)}"
-    elif deed["state"] == "success" and deed.get("question", {}).get("on") == deed.get("ended_on"):
-        return
+    elif gate := deed["returned"].get("check_gate"):
+        yield f"**Passed the gate:** candidate {candidate}, {_tell_gate(gate)}"
     else:
-        yield f"Candidate {candidate} passed the gate and waits for its day in the champion's shadow."
+        yield f"The gate has not looked at candidate {candidate} yet."
 
 
-def _tell_answer(deed: dict) -> str:
+def _tell_gate(gate: dict) -> str:
+    """What was measured; the threshold's own result has no metric, and was told with the training."""
+    measured = [result for result in gate["results"] if "metric" in result["gate"]]
+    told = "; ".join(f"{result['gate']['name']}: {_figure(result)}" for result in measured)
+    waits = f" It now waits for its day in the shadow of champion {gate['champion']}." if gate["champion"] else ""
+    return f"on its own frozen test users. {_sentence(told)}{waits}"
+
+
+def _figure(result: dict) -> str:
+    gate, found = result["gate"], result["estimate"]
+    relative = " - " in gate["of"]
+    figures = [f"{found[name]:{'+' if relative else ''}.3f}" for name in ("value", "low", "high")]
+    return f"{words(gate['metric'])} {figures[0]} ({figures[1]} to {figures[2]})"
+
+
+def tell_answer(deed: dict) -> str:
     question, moved = deed["question"], deed["returned"].get("move_alias")
-    told = f"**The model owner was asked:** {question['subject']} **{question['answer']}**, for {question['why']}."
+    told = f"**The model owner was asked:** {question['subject']} *{question['answer']}: {question['why']}.*"
     return f"{told} " + (f"Champion {moved['version']} acts from now on." if moved else "The champion stays.")
 
 
 def _tell_evening(evening: dict) -> str:
     users = sum(evening["flagged"].values())
-    by = ", ".join(f"{count} by version {name.split()[-1]}" for name, count in sorted(evening["flagged"].items()))
-    return f"the recommender reads {users} users as flagged ({by}); champion {evening['champion']} acts."
+    by = ", ".join(f"{count} by champion {name.split()[-1]}" for name, count in sorted(evening["flagged"].items()))
+    return f"the recommender reads {users} users as flagged, {by}. Champion {evening['champion']} acts tomorrow."
 
 
 def _tell_truth(truth: dict[str, dict[str, int]]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ml.files import write_text
 from tests.soak.checks import check
-from tests.soak.diary import tell_deed, words, write_day
+from tests.soak.diary import answered_on, tell_answer, tell_deed, words, write_day
 from tests.soak.owner import RULE
 from tests.soak.picture import draw_week
 from tests.soak.truth import GOOD
@@ -44,7 +44,7 @@ def write_page(facts: dict, docs: Path) -> None:
         HEAD.format(bad=facts["plot"]["bad"], **facts["made"]),
         _overview(facts),
         "## Before the week\n",
-        "\n".join(f"- {entry}" for deed in facts["before"] for entry in tell_deed(deed)) + "\n",
+        _before(facts),
         *(write_day(facts, day) for day in facts["days"]),
         _recall(facts),
         _checked(facts),
@@ -52,6 +52,12 @@ def write_page(facts: dict, docs: Path) -> None:
     ]
     write_text(docs / "soak.md", "\n".join(sections))
     draw_week(docs / "soak.png", facts)
+
+
+def _before(facts: dict) -> str:
+    entries = [entry for deed in facts["before"] for entry in tell_deed(deed)]
+    entries += [tell_answer(deed) for deed in answered_on(facts, 0)]
+    return "\n".join([*(f"- {entry}" for entry in entries), ""])
 
 
 def _overview(facts: dict) -> str:

@@ -21,9 +21,7 @@ GREY, ALARM = "#c9cfd6", "#b5452c"
 
 def draw_week(path: Path, facts: dict) -> None:
     """The same bytes for the same facts."""
-    drawn, (marks, flags) = plt.subplots(
-        2, 1, figsize=(10, 6), sharex=True, layout="constrained", height_ratios=(1, 1.6)
-    )
+    drawn, (marks, flags) = plt.subplots(2, 1, figsize=(10, 6), sharex=True, layout="constrained", height_ratios=(1, 2))
     _stack(flags, facts["days"])
     _mark(marks, facts)
     with new_file(path) as unfinished:
@@ -47,14 +45,17 @@ def _stack(axes: Axes, days: list[dict]) -> None:
 
 def _mark(axes: Axes, facts: dict) -> None:
     """A column of words over each day: what began, what was alerted, what was done."""
+    columns = []
     for day in facts["days"]:
         lines = [(name, "0.45") for name in _begins(facts, day)]
         lines += [(words(alert["kind"]), ALARM) for alert in day["alerts"]]
         lines += [(f"→ {words(one['action'])}", "#2f6f9f") for one in day["decisions"] if one["action"] != "nothing"]
         lines += [(told, "#222222") for told in _steps(facts, day)]
+        columns.append(lines)
+    for day, lines in zip(facts["days"], columns, strict=True):
         for place, (told, ink) in enumerate(lines):
             axes.text(day["number"], -place, told, color=ink, fontsize=8.5, ha="center", va="top")
-    axes.set(xlim=(0.5, len(facts["days"]) + 0.5), ylim=(-8, 0.5))
+    axes.set(xlim=(0.5, len(facts["days"]) + 0.5), ylim=(-max(map(len, columns)), 0.5))
     axes.axis("off")
 
 
@@ -69,4 +70,4 @@ def _steps(facts: dict, day: dict) -> list[str]:
     gate = ["stopped at the gate" for deed in day["deeds"] if "check_gate" in deed["refused"]]
     questions = [deed for deed in deeds if deed.get("question", {}).get("on") == day["number"]]
     moved = [deed["returned"].get("move_alias") for deed in questions]
-    return gate + [f"champion {move['to_version']}" if move else "challenger rejected" for move in moved]
+    return gate + [f"champion {move['version']}" if move else "challenger rejected" for move in moved]

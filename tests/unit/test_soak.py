@@ -16,6 +16,11 @@ AGREEMENT = """Candidate **2** in the shadow of the champion
 | --- | ---: | ---: | ---: | ---: | ---: | ---: |
 | 2026-06-18 | 300 | {} |
 | all | 300 | {} |"""
+MEASURED = {
+    "gate": {"name": "ranks no worse than the champion", "of": "challenger - champion", "metric": "roc_auc"},
+    "estimate": {"value": -0.002, "low": -0.01, "high": 0.006},
+    "passed": True,
+}
 DRIFT = "1 of 99 inputs: channel by 0.34 where 0.05 is usual"
 
 
@@ -59,14 +64,15 @@ def story() -> dict:
     days = [quiet_day(number) for number in range(1, 8)]
     days[2]["alerts"] = [{"kind": "feature_drift", "subject": "channel", "told": DRIFT, "model_version": "1"}]
     days[2]["decisions"] = [{"action": "retrain", "reason": f"feature_drift ({DRIFT})", "model_version": "1"}]
+    gate = {"version": "2", "champion": "1", "results": [MEASURED]}
+    asked = {"subject": "Promote candidate 2?", "body": question(20, 5, 9), "answer": "Approve", "by": "admin", "on": 4}
     promotion = deed(
         "promote_model",
         "a new challenger",
         ended_on=4,
-        returned={"check_gate": {"version": "2"}, "move_alias": {"candidate": "2", "version": "2"}},
-        question={"subject": "Promote candidate 2?", "body": question(20, 5, 9), "answer": "Approve", "by": "admin",
-                  "why": answer(question(20, 5, 9)).why, "on": 4},
-    )  # fmt: skip
+        returned={"check_gate": gate, "move_alias": {"candidate": "2", "version": "2"}},
+        question=asked | {"why": answer(asked["body"]).why},
+    )
     days[2]["deeds"] = [trained("2", "the monitor"), promotion]
     days[4]["labels"]["bot"] = 9
     told = "9 users of kind bot, which training did not know"
@@ -129,10 +135,11 @@ def test_a_day_tells_what_came_what_was_found_what_was_decided_and_why():
     assert text.startswith("## Day 3: Wednesday, 17 June 2026")
     for told in (
         "2,000 events",
-        "scored 300 users and flagged 30; 1 more held out, 2 cleared",
+        "scored 300 users and flagged 30; 1 held out; 2 cleared of an older flag; 4 not judged, since they did too",
         "**Alert: feature drift** in `channel`. 1 of 99 inputs: channel by 0.34",
-        "**Decided.** A new model is to be trained, for this reason.",
+        "**Decided: retrain.** Therefore a new model is to be trained.",
         "**Trained** by the monitor, as of 2026-06-18, 60 s: candidate 2.",
+        "Ranks no worse than the champion: roc auc -0.002 (-0.010 to +0.006). It now waits for its day in the shadow",
         "> The simulator's truth: 7 of the 10 flagged had attacked (precision 0.70)",
     ):
         assert told in text
@@ -141,13 +148,13 @@ def test_a_day_tells_what_came_what_was_found_what_was_decided_and_why():
 def test_an_answer_stands_on_the_day_on_which_it_was_given():
     facts = story()
     assert "Promote candidate 2?" not in write_day(facts, facts["days"][2])
-    assert "Promote candidate 2? **Approve**, for it flags 29 users" in write_day(facts, facts["days"][3])
+    assert "Promote candidate 2? *Approve: it flags 29 users" in write_day(facts, facts["days"][3])
 
 
 def test_an_action_that_the_diary_does_not_know_is_told_all_the_same():
     facts = story()
     facts["days"][2]["decisions"][0]["action"] = "ask_the_oracle"
-    assert "The monitor asks for ask the oracle" in write_day(facts, facts["days"][2])
+    assert "Therefore the monitor asks for ask the oracle" in write_day(facts, facts["days"][2])
 
 
 def test_a_reason_is_told_without_the_alerts_that_stand_above_it():
