@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from tests.soak.diary import TRAININGS, candidate_of
+from tests.soak.entries import TRAININGS, candidate_of
 
 Check = Callable[[dict], bool]
 PRODUCTION = "trailguard "

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from infra.local.airflow_client import AirflowClient
-from tests.soak.diary import candidate_of
+from tests.soak.entries import candidate_of
 from tests.soak.night import PROMOTE
 from tests.soak.owner import answer
 from tests.soak.week import Evening, Week

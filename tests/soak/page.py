@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ml.files import write_text
 from tests.soak.checks import check
-from tests.soak.diary import answered_on, tell_answer, tell_deed, words, write_day
+from tests.soak.diary import answered_on, write_day
+from tests.soak.entries import tell_answer, tell_deed, words
 from tests.soak.owner import RULE
 from tests.soak.picture import draw_week
 from tests.soak.truth import GOOD

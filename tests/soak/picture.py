@@ -12,7 +12,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from ml.files import new_file
-from tests.soak.diary import words
+from tests.soak.entries import words
 from tests.soak.truth import GOOD
 
 INKS = ("#2f6f9f", "#7fb0d1", "#3f8f6b", "#a9cf9c", "#c2571a", "#e3b04b", "#7a5c99")
