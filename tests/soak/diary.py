@@ -75,6 +75,8 @@ def _tell_run(day: dict) -> str:
         "not judged, since nobody in training was like them": run["users_too_unlike"],
     }
     told += "".join(f"; {count} {what}" for what, count in beside.items() if count)
+    if day["reasons"]:
+        told += f". Most often for {', '.join(f'{words(code)} ({users})' for code, users in day['reasons'].items())}"
     shadow = run["users_shadow"]
     return f"{told}." + (f" In its shadow the challenger alone would flag {shadow} more." if shadow else "")
 

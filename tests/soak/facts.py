@@ -30,6 +30,7 @@ RUNS = f"""
         users_shadow, stands FROM run_history WHERE {_OF_DAY} ORDER BY published_at"""
 FLAGS = f"SELECT user_id, state, model_name, model_version FROM flag_history WHERE {_OF_DAY} ORDER BY user_id"
 ALERTS = f"SELECT kind, subject, told, model_version FROM alert_history WHERE {_OF_DAY} ORDER BY kind, subject"
+REASONS = f"SELECT code, users FROM reason_counts WHERE {_OF_DAY} ORDER BY users DESC, code LIMIT 3"
 DECISIONS = f"SELECT action, reason, model_version FROM decision_history WHERE {_OF_DAY}"
 
 
@@ -65,6 +66,7 @@ def _read_day(ask: Ask, number: int, evening: Evening, truth: Truth) -> dict:
         "runs": ask(RUNS, day=today),
         "cleared": sum(flag["state"] == "cleared" for flag in flags),
         "acted_by": sorted({f"{flag['model_name']} {flag['model_version']}" for flag in flags if _acts(flag)}),
+        "reasons": {row["code"]: row["users"] for row in ask(REASONS, day=today)},
         "alerts": ask(ALERTS, day=today),
         "decisions": ask(DECISIONS, day=today),
         "evening": {name: asdict(evening)[name] for name in ("champion", "flagged", "seconds")},

@@ -39,6 +39,7 @@ def quiet_day(number: int) -> dict:
         "labels": {"fake_order": 8},
         "runs": [run],
         "cleared": 2,
+        "reasons": {"pace": 21, "event_mix": 12},
         "acted_by": ["trailguard 1"],
         "alerts": [],
         "decisions": [{"action": "nothing", "reason": "nothing is wrong", "model_version": "1"}],
@@ -136,6 +137,7 @@ def test_a_day_tells_what_came_what_was_found_what_was_decided_and_why():
     for told in (
         "2,000 events",
         "scored 300 users and flagged 30; 1 held out; 2 cleared of an older flag; 4 not judged, since they did too",
+        "little. Most often for pace (21), event mix (12).",
         "**Alert: feature drift** in `channel`. 1 of 99 inputs: channel by 0.34",
         "**Decided: retrain.** Therefore a new model is to be trained.",
         "**Trained** by the monitor, as of 2026-06-18, 60 s: candidate 2.",
