@@ -9,7 +9,7 @@ export PYTHONPATH := $(CURDIR)
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status psql env spark lint test bench lock clean
+.PHONY: help install demo up down status psql env spark lint test bench soak lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ test: $(READY) ## every tier, and how many tests ran in each
 
 bench: $(READY) ## Trailguard beside what a user would otherwise pick; QUICK=1 takes under three minutes
 	$(RUN) -m tests.bench $(if $(QUICK),--quick)
+
+soak: $(READY) ## a week in fast-forward, in which much goes wrong; writes docs/soak.md
+	$(RUN) -m tests.soak
 
 lock: $(READY) ## resolve requirements.lock anew from pyproject.toml, and Spark's to match
 	$(RUN) -m uv pip compile --universal --python-version 3.11 --no-header --no-emit-index-url --no-annotate --generate-hashes \

@@ -88,6 +88,7 @@ def monitor_model():
             trigger_dag_id=dag_id,
             trigger_run_id="monitor__{{ data_interval_start.strftime('%Y-%m-%d') }}",
             conf=CONFIGURATION,
+            logical_date=None,  # with today's, a DAG that ended with its source would run, and do nothing
             skip_when_already_exists=True,
         )
         for action, dag_id in ANSWERS.items()

@@ -26,7 +26,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import dag, task
 
 from dags.assets import CHALLENGER, CHAMPION
-from dags.schedules import DEFAULTS, EPOCH, Stage
+from dags.schedules import DEFAULTS, EPOCH, SHADOW_LOOK_SECONDS, Stage
 
 
 @task
@@ -36,7 +36,7 @@ def check_gate() -> dict:
     return run_stage("check-gate")
 
 
-@task.sensor(mode="reschedule", poke_interval=600, timeout=timedelta(days=14).total_seconds())
+@task.sensor(mode="reschedule", poke_interval=SHADOW_LOOK_SECONDS, timeout=timedelta(days=14).total_seconds())
 def wait_for_shadow(gate: dict) -> bool:
     from trailguard_promotion import is_shadow_over
 

@@ -11,6 +11,9 @@ EPOCH = datetime(2010, 1, 1, tzinfo=UTC)
 SOURCE_ENDS = os.environ.get("TRAILGUARD_SOURCE_ENDS")
 END = datetime.fromisoformat(SOURCE_ENDS).replace(tzinfo=UTC) if SOURCE_ENDS else None
 
+# How often a promotion looks whether its challenger's shadow days are over; where days are played fast, they pass fast.
+SHADOW_LOOK_SECONDS = float(os.environ.get("TRAILGUARD_SHADOW_LOOK_SECONDS", "600"))
+
 DAILY = CronDataIntervalTimetable("0 0 * * *", timezone="UTC")
 WEEKLY = CronDataIntervalTimetable("0 0 * * 1", timezone="UTC")
 

@@ -96,6 +96,37 @@ class AirflowClient:
             "task_instances"
         ]
 
+    def runs(self, *states: str, dag_id: str = "~") -> list[dict]:
+        """DAG runs of one DAG or of all, in these states or in any, in the order in which they were asked for."""
+        query = {"order_by": "id", "limit": 100, "state": list(states)}
+        found: list[dict] = []
+        while page := self._get(f"/dags/{dag_id}/dagRuns", offset=len(found), **query)["dag_runs"]:
+            found += page
+        return found
+
+    def returned(self, dag_id: str, run_id: str, task_id: str) -> object:
+        """What the task returned; None where it returned nothing."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+        answer = self._http.get(path, params={"deserialize": True})
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        answer.raise_for_status()
+        return answer.json()["value"]
+
+    def causes(self, dag_id: str, run_id: str) -> list[str]:
+        """Ids of the DAG runs whose assets started this one."""
+        found = self._get(f"/dags/{dag_id}/dagRuns/{run_id}/upstreamAssetEvents")["asset_events"]
+        return [event["source_run_id"] for event in found]
+
+    def question(self, dag_id: str, run_id: str, task_id: str) -> dict:
+        """What a person is, or was, asked: subject, body, and once answered chosen_options and responded_by_user."""
+        return self._get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails")
+
+    def log(self, dag_id: str, run_id: str, task_id: str, attempt: int) -> list[str]:
+        """The lines of a task's log."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"
+        return [line["event"] for line in self._get(path)["content"] if isinstance(line, dict)]
+
     def answer(self, dag_id: str, run_id: str, task_id: str, option: str, *, timeout: float = 600) -> None:
         """Answers a task that waits for a person, and sees to it that the answer is taken. Raises DagRunFailed.
 

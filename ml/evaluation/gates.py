@@ -42,6 +42,10 @@ class GateResult:
     estimate: Estimate
     passed: bool
 
+    def __str__(self) -> str:
+        gate, found = self.gate, self.estimate
+        return f"{gate.name} ({gate.of}, {gate.metric}: {found.value:.4f}, {found.low:.4f} to {found.high:.4f})"
+
     def to_dict(self) -> dict:
         return {"gate": asdict(self.gate), "estimate": asdict(self.estimate), "passed": self.passed}
 
@@ -58,9 +62,9 @@ def check_gates(figures: dict[str, dict[str, Estimate]]) -> list[GateResult]:
 
 def require_open(results: list[GateResult]) -> None:
     """Raises GateClosed, naming each gate that did not pass with its figure."""
-    closed = {result.gate.name: asdict(result.estimate) for result in results if not result.passed}
+    closed = [str(result) for result in results if not result.passed]
     if closed:
-        raise GateClosed(closed=closed)
+        raise GateClosed(closed="; ".join(closed))
 
 
 def describe_gates(results: list[GateResult], *, version: str, champion: str | None, users: int) -> str:

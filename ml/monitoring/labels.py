@@ -65,6 +65,9 @@ def _kinds(before: Counter[str], late: Counter[str]) -> list[Alert]:
     moved = np.abs(shares[0] - shares[1]).sum() / 2
     if moved > SHARE and chi2_contingency(table).pvalue < CERTAIN:
         most = kinds[int(np.argmax(np.abs(shares[1] - shares[0])))]
-        told = f"{moved:.0%} of the labelled users are of other kinds, {most} {late[most]} of {late.total()}"
+        known, usual = int(table[1].sum()), shares[0][kinds.index(most)]
+        told = (
+            f"kinds have changed places by {moved:.0%}: {most} {late[most]} of {known}, {usual * known:.1f} were usual"
+        )
         found.append(Alert(AlertKind.LABEL_DRIFT, "kinds", told))
     return found

@@ -1,6 +1,6 @@
 """What Airflow adds: one DAG run that scores a million users, beside the same stages from a shell."""
 
-from infra.local.demo import log_in
+from infra.local.journey import log_in
 from tests.bench.growth import DAY, replace_lake, score_bare, screen, show, small_journey
 from tests.bench.rows import Row, compare, seconds
 

@@ -22,7 +22,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from infra.local.demo import Journey, travel
+from infra.local.demo import travel
+from infra.local.journey import Journey
 from infra.local.stack import Stack
 from ml.contracts.intervals import Interval
 from plugins.trailguard_accounts import Account, environment_of

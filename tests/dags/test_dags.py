@@ -190,6 +190,7 @@ def test_each_answer_of_the_monitor_starts_the_dag_that_gives_it(dags):
     for task in answers.values():
         assert set(task.conf) == {"as_of", "reason"}
         assert task.skip_when_already_exists
+        assert task.logical_date is None, "a DAG whose source has ended would have no task to run on a later date"
 
 
 def test_a_search_is_asked_for_by_its_minutes_and_training_goes_on_without_it(dags):

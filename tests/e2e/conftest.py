@@ -7,7 +7,8 @@ from datetime import date, timedelta
 import pytest
 
 from infra.local.airflow_client import AirflowClient
-from infra.local.demo import Journey, log_in, travel
+from infra.local.demo import travel
+from infra.local.journey import Journey, log_in
 from infra.local.stack import Stack
 from tests.small_shop import AS_OF, SCORED_DAYS, open_shop
 

@@ -12,8 +12,9 @@ import psycopg2
 import pyarrow as pa
 import pytest
 
-from infra.local.demo import evaluate, run_stage
+from infra.local.demo import evaluate
 from infra.local.demo_report import read_flags
+from infra.local.journey import run_stage
 from ml.contracts.labels import LABEL_SCHEMA
 from ml.flags.read import table_digest
 from ml.ingest.label_store import LabelStore
@@ -225,6 +226,8 @@ def test_a_new_kind_of_label_makes_the_monitor_update_the_champion_once_and_say_
     assert "9 users of kind review_ring, which training did not know" in reason
     run = travelled.airflow.wait_for_run("update_model", f"monitor__{last}")
     assert run["conf"] == {"as_of": str(last + timedelta(days=1)), "reason": reason}
+    done = {task["task_id"]: task["state"] for task in travelled.airflow.tasks("update_model", f"monitor__{last}")}
+    assert done["register_challenger"] == "success", "the source has ended by the wall clock; it runs all the same"
     challenger = client.get_model_version_by_alias("trailguard-candidates", "challenger")
     assert challenger.tags["learning"] == "update"
     assert challenger.description.startswith(f"gru, updated as of {last + timedelta(days=1)}")

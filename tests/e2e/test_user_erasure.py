@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from psycopg2 import sql
 
-from infra.local.demo import run_stage
+from infra.local.journey import run_stage
 from tests.e2e.conftest import Travelled
 
 FLAGGED = """

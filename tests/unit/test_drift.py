@@ -115,5 +115,12 @@ def test_kinds_that_change_places_are_told():
     assert found(bot=240, fraud=120, bot_late=8, fraud_late=33) == [(AlertKind.LABEL_DRIFT, "kinds")]
 
 
+def test_kinds_that_change_places_are_told_beside_what_was_usual_of_known_kinds():
+    _, alert = find_label_drift(
+        labels(bot=240, fraud=120, bot_late=8, fraud_late=33, ring_late=9), trained_as_of=AS_OF, at=AT
+    )
+    assert alert.told == "kinds have changed places by 47%: fraud 33 of 41, 13.7 were usual"
+
+
 def test_where_training_knew_no_label_nothing_is_compared():
     assert found(bot_late=30) == []

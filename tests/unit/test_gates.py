@@ -26,8 +26,12 @@ def test_a_challenger_that_may_be_better_is_let_through():
 
 
 def test_a_challenger_that_is_proven_worse_is_refused_by_name_and_figure():
-    with pytest.raises(GateClosed, match=r"ranks no worse than the champion.*-0\.02"):
+    with pytest.raises(GateClosed) as refused:
         require_open(check_gates(against_champion(-0.02, -0.03, -0.01)))
+    assert (
+        "closed=ranks no worse than the champion (challenger - champion, roc_auc: -0.0200, -0.0300 to -0.0100); "
+        in (str(refused.value))
+    )
 
 
 def test_a_challenger_no_better_than_chance_is_refused():
