@@ -1,13 +1,14 @@
 """Stages that have the champion go on learning from what has become known since."""
 
 import json
+import shutil
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ml.commands.registered import candidates, fetched, models_folder, production
+from ml.commands.registered import candidates, models_folder, production
 from ml.commands.stage import AsOf, Seed, new_app, stage
 from ml.commands.trained import Learning, bundle_of, learned_folder, load_learned_from
 from ml.contracts.intervals import parse_time
@@ -45,9 +46,9 @@ def take_update(
     champion = ModelVersion(acting.name, acting.version_of(CHAMPION))
     predecessor = load_learned_from(acting.tags(champion.version))
     if predecessor.as_of >= moment:
-        return _nothing(f"{champion} has learned from all that was known by {predecessor.as_of.date()}")
+        return {"reason": f"{champion} has learned from all that was known by {predecessor.as_of.date()}"}
     if due == Due.IDLE and (waiting := _in_shadow(predecessor.as_of, moment)):
-        return _nothing(f"{waiting} is in the champion's shadow")
+        return {"reason": f"{waiting} is in the champion's shadow"}
     snapshot = make_snapshot(
         chosen.lake / "events",
         LabelStore(chosen.database_url).known_at(moment),
@@ -59,11 +60,12 @@ def take_update(
         shares=predecessor.shares,
         predecessor=predecessor,
     )
+    if (news := snapshot.news())["anomalous"] < FEWEST_NEWS:
+        shutil.rmtree(folder)  # one a day would add up
+        return {"reason": f"only {news['anomalous']} anomalous users are news"}
     write_json(folder / PREDECESSOR, champion.facts)
-    news = snapshot.news()
-    told = {**champion.facts, "fingerprint": snapshot.fingerprint, "slices": snapshot.counts(), "news": news}
-    few = news["anomalous"] < FEWEST_NEWS
-    return told | {"folder": folder, "reason": f"only {news['anomalous']} anomalous users are news" if few else ""}
+    told = {"fingerprint": snapshot.fingerprint, "slices": snapshot.counts(), "news": news, "folder": folder}
+    return {**champion.facts, **told, "reason": ""}
 
 
 @stage(app)
@@ -73,8 +75,8 @@ def fit_update(as_of: AsOf, seed: Seed = 0) -> dict:
 
     folder = learned_folder(as_of, Learning.UPDATE)
     champion = ModelVersion(**json.loads((folder / PREDECESSOR).read_text()))
-    production().fetch(champion.version, models_folder())
-    return update(folder, bundle_of(as_of, Learning.UPDATE), fetched(champion), seed)
+    predecessor = production().fetch(champion.version, models_folder())
+    return update(folder, bundle_of(as_of, Learning.UPDATE), predecessor, seed)
 
 
 def _in_shadow(champion_as_of: "datetime", at: "datetime") -> str:
@@ -86,7 +88,3 @@ def _in_shadow(champion_as_of: "datetime", at: "datetime") -> str:
     learned = version and parse_time(registry.tags(version)["as_of"])
     waits = learned and champion_as_of < learned and at <= learned + timedelta(days=settings().shadow_days)
     return str(ModelVersion(registry.name, version)) if waits else ""
-
-
-def _nothing(reason: str) -> dict:
-    return {"reason": reason}
