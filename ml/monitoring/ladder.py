@@ -33,11 +33,13 @@ _RUNGS = list(Action)
 
 @dataclass(frozen=True)
 class Decision:
-    """at: the end of the interval that was looked at. reason: for people, with the alerts that led to it."""
+    """at: the end of the interval that was looked at. reason: for people, with the alerts that led to it. new_kinds: of
+    labels, that alerts named by then; an answer knows of no others."""
 
     at: datetime
     action: Action
     reason: str
+    new_kinds: frozenset[str] = frozenset()
 
 
 def decide_action(alerts: Sequence[Alert], earlier: Sequence[Decision], *, at: datetime, shadow: timedelta) -> Decision:
@@ -46,19 +48,27 @@ def decide_action(alerts: Sequence[Alert], earlier: Sequence[Decision], *, at: d
     if not alerts:
         return Decision(at, Action.NOTHING, "nothing is wrong")
     told = "; ".join(f"{alert.kind} ({alert.told})" for alert in alerts)
-    answer = max((ANSWERS[alert.kind] for alert in alerts), key=_RUNGS.index)
     taken = sorted((one for one in earlier if one.action != Action.NOTHING and one.at < at), key=lambda one: one.at)
     acting = [one for one in taken if at - one.at < SETTLING + _watched(one.action, shadow)]
-    enough = [one for one in acting if _RUNGS.index(one.action) >= _RUNGS.index(answer)]
-    if enough:
-        return Decision(
-            at, Action.NOTHING, f"{told}: {enough[-1].action} of {enough[-1].at.date()} is given time to act"
-        )
-    tried = {one.action for one in taken if at - one.at < PATIENCE + _watched(one.action, shadow)}
+    pressing = [alert for alert in alerts if not any(_will_end(one, alert) for one in acting)]
+    if not pressing:
+        under_way = f"{acting[-1].action} of {acting[-1].at.date()} is given time to act"
+        return Decision(at, Action.NOTHING, f"{told}: {under_way}")
+    answer = max((ANSWERS[alert.kind] for alert in pressing), key=_RUNGS.index)
+    late = [one for one in taken if at - one.at < PATIENCE + _watched(one.action, shadow)]
+    tried = {one.action for one in late if any(_knew_of(one, alert) for alert in pressing)}
     stronger = next((one for one in _RUNGS[_RUNGS.index(answer) :] if one not in tried), _RUNGS[-1])
     if answer in tried:
         told += f": {' and '.join(sorted(tried, key=_RUNGS.index))} of late did not end it"
     return Decision(at, stronger, told)
+
+
+def _will_end(decision: Decision, alert: Alert) -> bool:
+    return _knew_of(decision, alert) and _RUNGS.index(decision.action) >= _RUNGS.index(ANSWERS[alert.kind])
+
+
+def _knew_of(decision: Decision, alert: Alert) -> bool:
+    return alert.kind != AlertKind.NEW_KIND or alert.subject in decision.new_kinds
 
 
 def _watched(action: Action, shadow: timedelta) -> timedelta:

@@ -4,9 +4,15 @@ from collections.abc import Sequence
 
 from ml.contracts.intervals import Interval
 from ml.contracts.model_version import ModelVersion
-from ml.monitoring.alert import Alert
+from ml.monitoring.alert import Alert, AlertKind
 from ml.monitoring.ladder import Action, Decision
 from ml.postgres import insert_row, transaction
+
+_DECISIONS = """
+    SELECT interval_end, action, reason,
+           ARRAY(SELECT subject FROM alert WHERE alert.interval_start = decision.interval_start AND kind = %s)
+    FROM monitor_decision AS decision WHERE (model_name, model_version) = (%s, %s) ORDER BY interval_end
+"""
 
 
 class MonitorStore:
@@ -27,13 +33,9 @@ class MonitorStore:
 
     def decisions(self, model: ModelVersion) -> list[Decision]:
         """Those about the version, oldest first."""
-        query = (
-            "SELECT interval_end, action, reason FROM monitor_decision WHERE (model_name, model_version) = (%s, %s) "
-            "ORDER BY interval_end"
-        )
         with transaction(self.url) as rows:
-            rows.execute(query, list(model))
-            return [Decision(at, Action(action), reason) for at, action, reason in rows.fetchall()]
+            rows.execute(_DECISIONS, [AlertKind.NEW_KIND, *model])
+            return [Decision(at, Action(action), reason, frozenset(kinds)) for at, action, reason, kinds in rows]
 
     def settle(
         self, interval: Interval, model: ModelVersion, decision: Decision, *, dag_run_id: str | None

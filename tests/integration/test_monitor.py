@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
@@ -49,6 +50,8 @@ def test_a_decision_that_was_made_once_stands_whatever_is_decided_later(store: M
     assert store.settle(day(0), MODEL, first, dag_run_id="run-1") == first
     assert store.settle(day(0), MODEL, Decision(day(0).end, Action.NOTHING, "fine"), dag_run_id="run-2") == first
     assert store.decisions(MODEL) == [first]
+    store.replace_alerts(day(0), MODEL, [DRIFT, Alert(AlertKind.NEW_KIND, "ring", "5 users")])
+    assert store.decisions(MODEL) == [replace(first, new_kinds=frozenset({"ring"}))]
     assert store.decisions(ModelVersion("trailguard", "2")) == []
     history = "SELECT action, reason, dag_run_id FROM decision_history"
     assert read(url_of("trailguard_analyst"), history) == [("retrain", "inputs drifted", "run-1")]

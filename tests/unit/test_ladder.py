@@ -18,8 +18,8 @@ def on(day: int) -> datetime:
     return DAY_1 + timedelta(days=day - 1)
 
 
-def took(action: Action, day: int) -> Decision:
-    return Decision(on(day), action, "because")
+def took(action: Action, day: int, *new_kinds: str) -> Decision:
+    return Decision(on(day), action, "because", frozenset(new_kinds))
 
 
 def decide(*alerts: Alert, earlier: list[Decision] | None = None, day: int = 5) -> Decision:
@@ -47,14 +47,20 @@ def test_an_answer_is_given_time_to_act():
 
 
 def test_a_new_version_has_the_days_of_its_shadow_as_well():
-    assert decide(KIND, earlier=[took(Action.FINE_TUNE, 3)]).action == Action.NOTHING
-    assert decide(KIND, earlier=[took(Action.FINE_TUNE, 2)]).action == Action.RETRAIN
+    assert decide(KIND, earlier=[took(Action.FINE_TUNE, 3, "bot")]).action == Action.NOTHING
+    assert decide(KIND, earlier=[took(Action.FINE_TUNE, 2, "bot")]).action == Action.RETRAIN
 
 
 def test_a_gentle_answer_under_way_does_not_hold_up_a_stronger_one_to_something_else():
     assert decide(KIND, earlier=[took(Action.RECALIBRATE, 4)]).action == Action.FINE_TUNE
     assert decide(INPUTS, earlier=[took(Action.FINE_TUNE, 4)]).action == Action.RETRAIN
     assert decide(SCORES, earlier=[took(Action.FINE_TUNE, 4)]).action == Action.NOTHING
+
+
+def test_an_answer_from_before_a_kind_was_known_neither_holds_it_up_nor_counts_as_tried():
+    assert decide(KIND, INPUTS, earlier=[took(Action.RETRAIN, 4)]).action == Action.FINE_TUNE
+    assert decide(KIND, earlier=[took(Action.FINE_TUNE, 4, "ring")]).action == Action.FINE_TUNE
+    assert decide(KIND, INPUTS, earlier=[took(Action.RETRAIN, 4, "bot")]).action == Action.NOTHING
 
 
 def test_what_did_not_help_is_followed_by_the_next_stronger_answer():
