@@ -1,11 +1,12 @@
-"""A new kind of abuse, one day after its first labels: whom the updated champion catches, beside one trained anew.
+"""A new kind of abuse, on the evenings of its first labels: whom an updated champion catches, beside one trained anew.
 
 A family arrives in the simulated marketplace with 240 accounts. The champion was trained the day before. When the day
-ends on which the first labels of the family became known, the champion is updated and, beside it, a model is trained
-from scratch on what was known by then. They judge those users of the day that follows whom nobody has labelled yet.
-Each catches the users whom it ranks above 97 % of that day's good ones.
+ends on which the first labels of the family became known, and a day later, the champion is updated and, beside it, a
+model is trained from scratch on what was known by then. They judge those users of the day that follows whom nobody has
+labelled yet. Each catches the users whom it ranks above 97 % of that day's good ones.
 """
 
+import sys
 import tempfile
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from rich.console import Console
 
 from ml.comparison.history import History, read_history
 from ml.comparison.protocol import Protocol
@@ -27,6 +27,7 @@ from ml.sequences.build import Selection, build_sequences
 from ml.sequences.features import Featurizer
 from ml.sequences.sequences import Sequences
 from ml.training.config import configure
+from ml.training.slices import LEARNED
 from ml.training.snapshot import Snapshot, make_snapshot
 from ml.training.train import train
 from ml.training.update import update
@@ -37,6 +38,8 @@ ARRIVES, DELAY, WINDOW = 50, timedelta(days=14), 64
 FALSE_ALARMS = 0.03
 WORLDS = (("scraper", "bot", 11), ("scraper", "bot", 12), ("burst", "abnormal_traffic", 13))  # family, kind, seed
 DAY = timedelta(days=1)
+EVENINGS = {"first": 0, "second": 1}  # days after the one of the first labels
+CHAMPION, UPDATED, ANEW = "champion", "updated", "trained anew"
 
 
 @dataclass(frozen=True)
@@ -48,28 +51,37 @@ class Caught:
 
 
 def measure(*, quick: bool) -> list[Row]:
-    found = [measure_world(*world) for world in (WORLDS[:1] if quick else WORLDS)]
-    rows = []
-    for kind in ("new", "old"):
-        for peer in ("trained anew", "the champion"):
-            name = f"update_{kind}_kinds_caught_vs_{peer.replace(' ', '_')}"
-            ours, theirs = (np.array([getattr(one[who], kind) for one in found]) for who in ("updated", peer))
-            ratios = ours / theirs
-            middle = [float(np.median(figures)) for figures in (ours, theirs, ratios)]
-            rows.append(Row(name, *middle[:2], "share", middle[2], float(ratios.min()), float(ratios.max())))
-    return rows
+    worlds = [measure_world(*world) for world in (WORLDS[:1] if quick else WORLDS)]
+    return [
+        _compare(f"update_{evening}_evening_{kinds}_kinds", [world[evening] for world in worlds], kinds, peer)
+        for evening in EVENINGS
+        for kinds in ("new", "old")
+        for peer in (CHAMPION, ANEW)
+    ]
 
 
-def measure_world(family: str, kind: str, seed: int) -> dict[str, Caught]:
-    world = World(arrivals={family: ARRIVES}, seed=seed)
+def measure_world(family: str, kind: str, seed: int) -> dict[str, dict[str, Caught]]:
+    """Evening -> model -> whom it caught."""
+    world, found = World(arrivals={family: ARRIVES}, seed=seed), {}
     with tempfile.TemporaryDirectory() as folder:
         simulate(world, Path(folder) / "raw")
         shop = Shop(Path(folder), world, kind)
-        told = f"{family}, seed {seed}: {shop.labelled} labelled by {shop.as_of.date()}"
-        found = {name: shop.judge(bundle) for name, bundle in shop.fit().items()}
-    shown = (f"{name} {one.new:.2f} of the new, {one.old:.2f} of other kinds" for name, one in found.items())
-    Console(stderr=True).print(f"{told}; caught: {'; '.join(shown)}")
+        shop.train_champion()
+        for evening, later in EVENINGS.items():
+            as_of = shop.first_evening + later * DAY
+            found[evening] = shop.judge_all(as_of)
+            told = f"{family}, seed {seed}, {shop.known(as_of, kind).num_rows} labelled by {as_of.date()}"
+            shares = (f"{name} {one.new:.2f} and {one.old:.2f}" for name, one in found[evening].items())
+            print(f"{told}; new and other kinds caught: {', '.join(shares)}", file=sys.stderr)  # noqa: T201
     return found
+
+
+def _compare(name: str, found: list[dict[str, Caught]], kinds: str, peer: str) -> Row:
+    ours, theirs = (np.array([getattr(world[who], kinds) for world in found]) for who in (UPDATED, peer))
+    ratios = ours / theirs
+    middle = [float(np.mean(figures)) for figures in (ours, theirs)]
+    spread = float(ratios.min()), float(ratios.max())
+    return Row(f"{name}_vs_{peer.replace(' ', '_')}", *middle, "share", middle[0] / middle[1], *spread)
 
 
 @dataclass(frozen=True)
@@ -89,65 +101,61 @@ class Shop:
         return read_history(load_descriptor("marketplace", self.folder / "raw"), protocol, self.folder / "lake")
 
     @cached_property
-    def as_of(self) -> datetime:
+    def first_evening(self) -> datetime:
         """The end of the day on which the first label of the kind became known."""
         first = pc.min(self.history.labels.filter(pc.field("kind") == self.kind)["observed_at"]).as_py()
         return first.replace(hour=0, minute=0, second=0, microsecond=0) + DAY
 
-    @property
-    def labelled(self) -> int:
-        return self._known(self.as_of).filter(pc.field("kind") == self.kind).num_rows
+    def train_champion(self) -> None:
+        self._freeze("before", self.world.midnight + ARRIVES * DAY)
+        train(self.folder / "before", self.folder / CHAMPION, configure(Architecture.GRU), 0)
 
-    def fit(self) -> dict[str, Path]:
-        """Bundles of the champion, of its update and of the model that is trained anew."""
-        bundles = {name: self.folder / name for name in ("the champion", "updated", "trained anew")}
-        config, arrival = configure(Architecture.GRU), self.world.midnight + ARRIVES * DAY
-        before = self._freeze("before", arrival)
-        self._freeze("after", self.as_of, before)
-        self._freeze("anew", self.as_of)
-        train(self.folder / "before", bundles["the champion"], config, 0)
-        update(self.folder / "after", bundles["updated"], bundles["the champion"], 0)
-        train(self.folder / "anew", bundles["trained anew"], config, 0)
-        return bundles
+    def judge_all(self, as_of: datetime) -> dict[str, Caught]:
+        """Of the champion, of its update and of the model that is trained anew."""
+        self._freeze("after", as_of, Snapshot.load(self.folder / "before"))
+        update(self.folder / "after", self.folder / UPDATED, self.folder / CHAMPION, 0)
+        self._freeze("anew", as_of)
+        train(self.folder / "anew", self.folder / ANEW, configure(Architecture.GRU), 0)
+        trails = self._unknown(as_of)
+        return {name: self._judge(self.folder / name, trails) for name in (CHAMPION, UPDATED, ANEW)}
 
-    def judge(self, bundle: Path) -> Caught:
-        featurizer = Featurizer.load(bundle)
-        logits = open_model(bundle, featurizer, 2).last_logits(featurizer.transform(self.trails))
-        level = np.quantile(logits[self.kinds == ""], 1 - FALSE_ALARMS)
-        new, good = self.kinds == self.kind, self.kinds == ""
+    def known(self, at: datetime, kind: str = "") -> pa.Table:
+        """Labels observed before then, of one kind or of all."""
+        labels = self.history.labels
+        found = labels.filter(pc.less(labels["observed_at"], pa.scalar(at, labels["observed_at"].type)))
+        return found.filter(pc.field("kind") == kind) if kind else found
+
+    def _judge(self, bundle: Path, trails: Sequences) -> Caught:
+        featurizer, kinds = Featurizer.load(bundle), self._truth(trails)
+        logits = open_model(bundle, featurizer, 2).last_logits(featurizer.transform(trails))
+        good, new = kinds == "", kinds == self.kind
+        level = np.quantile(logits[good], 1 - FALSE_ALARMS)
         return Caught(*(float((logits[who] > level).mean()) for who in (new, ~new & ~good)))
 
-    @cached_property
-    def trails(self) -> Sequences:
+    def _unknown(self, as_of: datetime) -> Sequences:
         """Of the users of the day after as_of whom nobody has labelled by then, and whom no model has learned from."""
-        trails = build_sequences(self.history.events, Selection(before=self.as_of + DAY, window=WINDOW, keep="newest"))
+        trails = build_sequences(self.history.events, Selection(before=as_of + DAY, window=WINDOW, keep="newest"))
         last = trails.events["event_time"].take(pa.array(trails.last_rows))
-        active = pc.greater_equal(last, pa.scalar(self.as_of, last.type)).to_numpy()
-        told = find_anomalous(self.history.events, self._known(self.as_of), as_of=self.as_of)["user_id"].to_pylist()
+        active = pc.greater_equal(last, pa.scalar(as_of, last.type)).to_numpy()
+        told = find_anomalous(self.history.events, self.known(as_of), as_of=as_of)["user_id"].to_pylist()
         learned = set(told)
         for name in ("before", "after", "anew"):
             users = Snapshot.load(self.folder / name).users
-            held = pc.field("slice").isin(["train", "validation"])
-            learned |= set(users.filter(held)["user_id"].to_pylist())
+            learned |= set(users.filter(pc.field("slice").isin(LEARNED))["user_id"].to_pylist())
         fresh = ~np.isin(np.array(trails.user_ids.to_pylist(), object), list(learned))
         return trails.keep((active & fresh)[trails.row_users])
 
-    @cached_property
-    def kinds(self) -> np.ndarray:
-        """str (users,): what will ever be found out about those of `trails`, empty for good ones."""
+    def _truth(self, trails: Sequences) -> np.ndarray:
+        """str (users,): what will ever be found out about them, empty for good ones."""
         end = self.world.midnight + timedelta(days=2 * self.world.days)
         truth = find_anomalous(self.history.events, self.history.labels, as_of=end)
-        known = dict(zip(truth["user_id"].to_pylist(), truth["kind"].to_pylist(), strict=True))
-        return np.array([known.get(user, "") for user in self.trails.user_ids.to_pylist()])
-
-    def _known(self, at: datetime) -> pa.Table:
-        labels = self.history.labels
-        return labels.filter(pc.less(labels["observed_at"], pa.scalar(at, labels["observed_at"].type)))
+        kinds = dict(zip(truth["user_id"].to_pylist(), truth["kind"].to_pylist(), strict=True))
+        return np.array([kinds.get(user, "") for user in trails.user_ids.to_pylist()])
 
     def _freeze(self, name: str, as_of: datetime, predecessor: Snapshot | None = None) -> Snapshot:
         return make_snapshot(
             self.history.events,
-            self._known(as_of),
+            self.known(as_of),
             as_of=as_of,
             label_delay=DELAY,
             window=WINDOW,
