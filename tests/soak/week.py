@@ -17,7 +17,7 @@ from tests.soak.night import sleep_over
 from tests.soak.shop import PLOT, SETTINGS, WEEK_DAYS, day, open_shop
 
 MODEL = Settings.model_fields["model_name"].default
-DAILY = ("score_users", "shadow_challenger", "monitor_model")
+BY_DAY, BY_NIGHT = ("score_users", "shadow_challenger"), "monitor_model"
 CARELESS = {"gru": {"config": {"epochs": 1}}}  # somebody was in a hurry
 
 
@@ -89,8 +89,10 @@ def _play_day(week: Week, number: int) -> Evening:
             train_carelessly(week, today)
             sleep_over(week.airflow, today - timedelta(days=1), week.shadow_until)
         load(week.journey, week.airflow, today, today + timedelta(days=1), "the day")
-        for dag_id in DAILY:
+        for dag_id in BY_DAY:
             week.airflow.backfill(dag_id, today, today, tell=status.update)
+        sleep_over(week.airflow, today, week.shadow_until)  # whoever is asked for a promotion answers the same day
+        week.airflow.backfill(BY_NIGHT, today, today, tell=status.update)
         sleep_over(week.airflow, today, week.shadow_until)
     champion, seconds = week.registry(MODEL).version_of(CHAMPION), (datetime.now(UTC) - began).total_seconds()
     return Evening(today, began, champion, _flagged(week), round(seconds))
