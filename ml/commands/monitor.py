@@ -28,7 +28,7 @@ def measure_drift(start: Start, end: End) -> dict:
     from ml.ingest.label_store import LabelStore
     from ml.ingest.lake import EventLake
     from ml.monitoring.day import see_day
-    from ml.monitoring.drift import find_drift
+    from ml.monitoring.drift import find_drift, find_usual
     from ml.monitoring.labels import find_label_drift
     from ml.scoring.first_days import FirstDays
     from ml.scoring.scorer import Scorer
@@ -39,12 +39,17 @@ def measure_drift(start: Start, end: End) -> dict:
     first, lake = FirstDays(trained_as_of, REFERENCE_DAYS), EventLake(chosen.lake)
     earlier = [day for day in first if day.end <= interval.start and lake.has_partition(day)]
     scorer = Scorer.load(bundle)
-    *reference, today = (
-        see_day(scorer, chosen.lake / "events", day, at_once=chosen.events_at_once) for day in [*earlier, interval]
-    )
+    seen = {
+        day.ds: see_day(scorer, chosen.lake / "events", day, at_once=chosen.events_at_once)
+        for day in [*earlier, interval]
+    }
+    today = seen.pop(interval.ds)
+    usual = find_usual(seen)
     labels = LabelStore(chosen.database_url).known_at(interval.end)
-    found = find_drift(reference, today) + find_label_drift(labels, trained_as_of=trained_as_of, at=interval.end)
-    return _write(interval, DRIFT, found, reference=[day.ds for day in earlier])
+    found = find_drift(list(usual.values()), today) + find_label_drift(
+        labels, trained_as_of=trained_as_of, at=interval.end
+    )
+    return _write(interval, DRIFT, found, reference=list(usual))
 
 
 @stage(app)

@@ -38,6 +38,18 @@ class Drift:
         return f"{self.name} by {self.distance:.2f} where {self.usual:.2f} is usual"
 
 
+def find_usual(days: dict[str, Day]) -> dict[str, Day]:
+    """Those that did not drift from the usual ones before them: what drifted is no reference for what comes after it.
+
+    days: name -> day, the oldest first.
+    """
+    usual: dict[str, Day] = {}
+    for name, day in days.items():
+        if not find_drift(list(usual.values()), day):
+            usual[name] = day
+    return usual
+
+
 def find_drift(reference: list[Day], today: Day) -> list[Alert]:
     """At most one alert about the model's inputs and one about its scores.
 

@@ -9,7 +9,7 @@ from tests.soak.truth import GOOD
 HAPPENS = {  # by the simulator's hand, or by somebody's
     "drift": "From today on whoever comes by phone or tablet comes by the app: the shop has closed its mobile site.",
     "attack": "Scraper bots sign up in numbers. No model has ever seen one, and no label has ever named one.",
-    "bad": "In the morning somebody in a hurry trains a model by hand, with a `tuned.json` that allows a single epoch.",
+    "bad": "In the evening somebody in a hurry trains a model by hand, with a `tuned.json` that allows a single epoch.",
 }
 SPOILT = {"duplicate": "more were there already", "quarantined": "more broke the contract"}
 ACTIONS = {
@@ -29,18 +29,18 @@ def write_day(facts: dict, day: dict) -> str:
 
 
 def _entries(facts: dict, day: dict) -> Iterator[str]:
+    """In the order of the day: what came, who was flagged, what people answered and did, what the monitor did."""
     by_hand = [deed for deed in day["deeds"] if deed["by"] == "a person"]
-    theirs = [deed for deed in day["deeds"] if deed not in by_hand and _belongs(deed, by_hand)]
-    for deed in [*by_hand, *theirs]:
-        yield from tell_deed(deed)
+    by_hand += [deed for deed in day["deeds"] if deed not in by_hand and _belongs(deed, by_hand)]
     yield f"**Came in.** {_tell_intake(day)}"
     yield f"**Flagged.** {_tell_run(day)}"
+    yield from (tell_answer(asked) for asked in answered_on(facts, day["number"]))
+    for deed in by_hand:
+        yield from tell_deed(deed)
     yield from _tell_watch(day)
     for deed in day["deeds"]:
-        if deed not in by_hand and deed not in theirs:
+        if deed not in by_hand:
             yield from tell_deed(deed)
-    for asked in answered_on(facts, day["number"]):
-        yield tell_answer(asked)
     yield f"**In the evening** {_tell_evening(day['evening'])}"
 
 

@@ -31,6 +31,7 @@ Made by `make soak` on {machine}, {made}, in {minutes} minutes.
 SETTLED = """## What is set so that a week suffices
 
 {settings}
+- `update_model` runs where the monitor asks for it, not every day.
 - Labels count as complete {delay} days after a user was first seen (`label_delay_days` of the descriptor).
 - The threshold promises precision ≥ {precision_floor} and at most {alert_budget:.0%} of the users flagged. With few
   users more could not be proven with 95 % confidence.

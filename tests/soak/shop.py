@@ -27,7 +27,7 @@ AS_OF = WORLD.day(HISTORY_DAYS)
 PROMISE = {"precision_floor": 0.5, "alert_budget": 0.3}
 SETTINGS = {  # of the deployment, beside the promise
     "TRAILGUARD_SHADOW_DAYS": 1,
-    "TRAILGUARD_SHADOW_LOOK_SECONDS": 15,
+    "TRAILGUARD_SHADOW_LOOK_SECONDS": 30,
 }
 
 

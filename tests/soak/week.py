@@ -17,7 +17,7 @@ from tests.soak.night import sleep_over
 from tests.soak.shop import PLOT, SETTINGS, WEEK_DAYS, day, open_shop
 
 MODEL = Settings.model_fields["model_name"].default
-DAILY = ("score_users", "shadow_challenger", "monitor_model")
+BY_DAY, BY_NIGHT = ("score_users", "shadow_challenger"), "monitor_model"
 CARELESS = {"gru": {"config": {"epochs": 1}}}  # somebody was in a hurry
 
 
@@ -85,22 +85,24 @@ def play(week: Week) -> list[Evening]:
 def _play_day(week: Week, number: int) -> Evening:
     began, today = datetime.now(UTC), day(number)
     with week.journey.stage(f"day {number}: {today:%A} {today}") as status:
-        if number == PLOT["bad"]:
-            train_carelessly(week, today)
-            sleep_over(week.airflow, today - timedelta(days=1), week.shadow_until)
         load(week.journey, week.airflow, today, today + timedelta(days=1), "the day")
-        for dag_id in DAILY:
+        for dag_id in BY_DAY:
             week.airflow.backfill(dag_id, today, today, tell=status.update)
+        sleep_over(week.airflow, today, week.shadow_until)  # whoever is asked for a promotion answers the same day
+        if number == PLOT["bad"]:
+            train_carelessly(week, today + timedelta(days=1))
+            sleep_over(week.airflow, today, week.shadow_until)
+        week.airflow.backfill(BY_NIGHT, today, today, tell=status.update)
         sleep_over(week.airflow, today, week.shadow_until)
     champion, seconds = week.registry(MODEL).version_of(CHAMPION), (datetime.now(UTC) - began).total_seconds()
     return Evening(today, began, champion, _flagged(week), round(seconds))
 
 
-def train_carelessly(week: Week, today: date) -> str:
+def train_carelessly(week: Week, as_of: date) -> str:
     """Somebody tries a configuration by which nothing can be learned, and forgets that a training registers."""
     tuned = week.stack.home / "in-a-hurry" / "tuned.json"
     write_json(tuned, CARELESS)
-    return week.airflow.trigger("train_model", as_of=str(today), tuned=str(tuned))
+    return week.airflow.trigger("train_model", as_of=str(as_of), tuned=str(tuned))
 
 
 def _flagged(week: Week) -> dict[str, int]:

@@ -9,7 +9,7 @@ import pytest
 from ml.contracts.labels import LABEL_SCHEMA
 from ml.monitoring.alert import Alert, AlertKind
 from ml.monitoring.day import Day
-from ml.monitoring.drift import find_drift, ks, total_variation
+from ml.monitoring.drift import find_drift, find_usual, ks, total_variation
 from ml.monitoring.labels import find_label_drift
 
 AS_OF = datetime(2026, 6, 1, tzinfo=UTC)
@@ -56,6 +56,19 @@ def test_days_that_differ_among_themselves_are_not_alarmed_at_by_one_more_of_the
     weekdays = [draw(seed, pace=0.5 * (seed % 2)) for seed in range(8)]
     assert find_drift(weekdays, draw(50, pace=0.5)) == []
     assert find_drift(REFERENCE, draw(50, pace=0.5)) != []
+
+
+def test_what_drifted_in_the_first_week_is_no_reference_for_the_days_after():
+    changed = {f"changed {seed}": draw(seed, phones=0.8) for seed in (7, 8)}
+    first_week = {f"day {number}": day for number, day in enumerate(REFERENCE[:3])} | changed
+    usual = find_usual(first_week)
+    assert list(usual) == ["day 0", "day 1", "day 2"]
+    assert find_drift(list(usual.values()), draw(9, phones=0.8)) != []
+    assert find_drift(list(first_week.values()), draw(9, phones=0.8)) == []
+
+
+def test_the_first_days_are_usual_whatever_they_are():
+    assert list(find_usual({"monday": draw(1), "tuesday": draw(2, pace=3.0)})) == ["monday", "tuesday"]
 
 
 def test_without_days_to_compare_with_nothing_is_said():
