@@ -12,13 +12,16 @@ from tests.small_shop import open_shop
 
 INSIDE = Path(__file__).parent / "inside"
 PACKAGES = ("dags", "expectations", "infra", "ml", "plugins")
-# What a deployment may set: Airflow finds out within seconds, not minutes, that one of its own has died.
+# What a deployment may set: within seconds, not minutes, Airflow finds out that one of its own has died, and whoever
+# asks MLflow that it is away.
 IMPATIENT = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "5",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
 }
 
 

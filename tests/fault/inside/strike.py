@@ -111,7 +111,11 @@ def _kill(order: dict, arguments: tuple) -> None:
 
 def _tear(order: dict, arguments: tuple) -> None:
     """The file that was just written loses its second half, as if the process had died while it wrote."""
-    written = next(str(value) for value in arguments if isinstance(value, str | os.PathLike))
+    for value in arguments:
+        if hasattr(value, "flush"):
+            value.flush()
+    names = (getattr(value, "name", value) for value in arguments)
+    written = next(str(name) for name in names if isinstance(name, str | os.PathLike))
     os.truncate(written, os.path.getsize(written) // 2)
     _kill(order, arguments)
 
