@@ -1,5 +1,6 @@
 """What must hold after every fault, whatever befell whom: one function."""
 
+import time
 from collections import Counter
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from tests.fault.facts import (
 )
 from tests.fault.shop import Shop
 
+SOON = 20  # seconds
 STATES = {"active": "users_active", "holdout": "users_holdout", "shadow": "users_shadow"}
 
 
@@ -102,7 +104,15 @@ def _others(shop: Shop, truth: Facts, found: Facts) -> list[str]:
     wrong = [f"{name}: others than without the fault" for name in vars(truth) if not same[name]]
     wrong += ["accounting: database and lake differ"] if found.partitions != found.accounts else []
     wrong += [f"a publisher's marker is left: {path.name}" for path in (shop.lake / "events" / PENDING).glob("*_*")]
-    return wrong + [f"still at work: {name}" for name in stages_at_work(shop)]
+    return wrong + [f"still at work: {name}" for name in _never_ending(shop)]
+
+
+def _never_ending(shop: Shop) -> list[str]:
+    """Stages that nobody has waited for and that are not over soon."""
+    give_up = time.monotonic() + SOON
+    while (found := stages_at_work(shop)) and time.monotonic() < give_up:
+        time.sleep(0.5)
+    return found
 
 
 def stages_at_work(shop: Shop) -> list[str]:

@@ -80,7 +80,6 @@ FAULTS = (
         "scorer killed mid-write of its shard",
         "half of the shard's file, then SIGKILL",
         Kill(scoring, "score-shard", ((WRITE, 1),), after=True, act="tear"),
-        quick=True,
     ),
     Fault(
         "decision killed mid-write of its flags",

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ml.contracts.model_version import ModelVersion
 from ml.registry.model_registry import CHAMPION
 from plugins.trailguard_accounts import Account
 from tests.fault.facts import ledger
@@ -127,19 +126,13 @@ class Move:
         shop.struck()
 
 
-def model_of(version: str) -> ModelVersion:
-    return ModelVersion(CANDIDATES, version)
-
-
 FAULTS = (
-    Fault("champion alias points nowhere", "nobody carries the alias", point_nowhere, quick=True),
+    Fault("champion alias points nowhere", "nobody carries the alias", point_nowhere),
     Fault("registered model rots in MLflow's store", "one bit of an artifact is another one", rot_in_store),
     Fault(
         "fetched model rots before it is planned with", "one bit of a bundle's file is another one", rot_once_fetched
     ),
-    Fault(
-        "fetched model rots after the plan", "one bit of a bundle's file is another one", rot_once_planned, quick=True
-    ),
+    Fault("fetched model rots after the plan", "one bit of a bundle's file is another one", rot_once_planned),
     Fault(
         "promotion killed before the ledger",
         "SIGKILL with the candidate copied into production, and the alias where it was",

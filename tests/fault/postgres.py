@@ -74,7 +74,6 @@ FAULTS = (
         "sessions ended mid-COPY",
         "pg_terminate_backend for all of the writer's sessions",
         WhilePublishing(end_sessions, (COPY, 2)),
-        quick=True,
     ),
     Fault(
         "PostgreSQL restarted mid-COPY",

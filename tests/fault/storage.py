@@ -57,8 +57,8 @@ FAULTS = (
     ),
     Fault(
         "disk full while events are published",
-        "a disk of 8 KiB for the sums by item",
-        Mounted(events, "publish-events", "full", lambda shop, day: shop.lake / "items" / f"ds={day}"),
+        "a disk of 8 KiB",
+        Mounted(events, "publish-events", "full", lambda shop, day: shop.lake / "events" / f"ds={day}"),
     ),
     Fault(
         "lake read-only while flags are decided",

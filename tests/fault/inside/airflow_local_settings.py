@@ -5,5 +5,3 @@ from datetime import timedelta
 
 def task_policy(task) -> None:
     task.retry_delay = timedelta(seconds=1)
-    if task.task_type.endswith("SensorOperator") or hasattr(task, "poke_interval"):
-        task.poke_interval = 2
