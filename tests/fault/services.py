@@ -15,16 +15,17 @@ DAG = "score_users"
 @dataclass(frozen=True)
 class ServiceDies:
     """A service is killed while the day's publisher stands between attach and commit; the publisher goes on, and the
-    service is started again."""
+    service is started again. alone: what the service had started lives on, as a scheduler's workers do."""
 
     service: str
+    alone: bool = False
 
     def __call__(self, shop: Shop, round_: int) -> None:
         run = run_of(shop, DAG, shop.day(round_))
         shop.arm(step("publish-flags"), "hold", (SWAPPED, 1), after=True)
         clear(shop, DAG, run, "publish_flags")
         held = shop.held()
-        restart(shop) if self.service == "postgres" else shop.kill_service(self.service)
+        restart(shop) if self.service == "postgres" else shop.kill_service(self.service, alone=self.alone)
         held.resume()
         shop.heal()
         require_success(shop, DAG, run)
@@ -68,7 +69,7 @@ FAULTS = (
     Fault(
         "stage killed under the scheduler", "SIGKILL to publish-flags between attach and commit", stage_dies, quick=True
     ),
-    Fault("scheduler killed", "SIGKILL while flags are being published", ServiceDies("scheduler")),
+    Fault("scheduler killed", "SIGKILL while flags are being published", ServiceDies("scheduler", alone=True)),
     Fault("api-server killed", "SIGKILL while flags are being published", ServiceDies("api-server")),
     Fault("dag-processor killed", "SIGKILL while flags are being published", ServiceDies("dag-processor")),
     Fault("triggerer killed", "SIGKILL while flags are being published", ServiceDies("triggerer")),

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -15,8 +14,10 @@ from pathlib import Path
 import mlflow
 import psutil
 
+from infra.local import processes
 from infra.local.airflow_client import AirflowClient
 from infra.local.demo import Journey
+from infra.local.health import HEALTHY
 from infra.local.stack import Stack
 from plugins.trailguard_accounts import environment_of
 from tests.fault.steps import Step
@@ -44,12 +45,14 @@ class Done:
 
 @dataclass
 class Shop:
-    """allowed: what the recommender may be shown meanwhile. afterwards: what a fault's end puts right again."""
+    """allowed: what the recommender may be shown meanwhile. afterwards: what a fault's end puts right again. started:
+    stages that were started since the last fault."""
 
     journey: Journey
     airflow: AirflowClient
     allowed: set[str] = field(default_factory=set)
     afterwards: list[Callable[[], None]] = field(default_factory=list)
+    started: list[subprocess.Popen] = field(default_factory=list)
 
     @property
     def stack(self) -> Stack:
@@ -98,9 +101,9 @@ class Shop:
     def start(self, step: Step) -> subprocess.Popen:
         environment = environment_of(step.account, os.environ | self.stack.environment())
         command = [sys.executable, "-m", step.module, step.stage, *step.arguments]
-        return subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-        )
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        self.started.append(subprocess.Popen(command, env=environment, start_new_session=True, **pipes))
+        return self.started[-1]
 
     def finish(self, step: Step, process: subprocess.Popen) -> Done:
         told, said = process.communicate(timeout=PATIENCE)
@@ -148,19 +151,28 @@ class Shop:
         until(lambda: process.status() == psutil.STATUS_STOPPED, "the process to stand still", 30)
         return process
 
-    def kill_service(self, name: str) -> None:
-        """The service's own process, as the system would kill it; what it started lives on."""
-        status = next(status for status in self.stack.status() if status.name == name)
-        assert status.pid, f"{name} does not run"
-        os.kill(status.pid, signal.SIGKILL)
+    def kill_service(self, name: str, *, alone: bool = False) -> None:
+        """All of the service's processes, as the system would kill them. alone: the first only; the others live on."""
+        group = processes.marked(f"{self.stack.home}:{name}")
+        if alone:
+            first = processes.read_record(self.stack.home / "run" / f"{name}.json").process()
+            group = [first] if first else []
+        assert group, f"{name} does not run"
+        for process in group:
+            process.kill()
 
     def heal(self) -> None:
-        """What an operator does: `make up`."""
-        self.stack.up()
+        """What an operator does: `make up`, unless all is well."""
+        if any(status.state != HEALTHY for status in self.stack.status()):
+            self.stack.up()
 
     def restore(self) -> None:
         """Gives back what the fault had taken, the last first, whether it went well or not."""
         self.disarm()
+        while self.started:
+            process = self.started.pop()
+            if process.poll() is None:  # the fault went wrong, and left it where it stood
+                process.kill()
         while self.afterwards:
             self.afterwards.pop()()
 

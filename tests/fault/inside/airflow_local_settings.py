@@ -5,3 +5,4 @@ from datetime import timedelta
 
 def task_policy(task) -> None:
     task.retry_delay = timedelta(seconds=1)
+    task.max_retry_delay = timedelta(seconds=1)  # the delay grows with each try, and a cleared task keeps its tries

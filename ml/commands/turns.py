@@ -1,0 +1,34 @@
+"""Of several attempts at the same, one is at work at a time."""
+
+import fcntl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from ml.files import content_id
+
+FILE = ".turns"
+TARGETS = ("as_of", "start", "end", "shard", "of", "model", "version")  # options that say what a stage works on
+
+
+def name_work(stage: str, options: Mapping[str, object]) -> str:
+    """What two attempts at a stage have in common if they are at the same; empty where nothing tells."""
+    target = {name: str(options[name]) for name in TARGETS if name in options}
+    return f"{stage} {target}" if target else ""
+
+
+@contextmanager
+def take_turn(lake: Path, work: str) -> Iterator[None]:
+    """Waits until no other process is at this work. No work, or a lake that is not there yet, is waited for by nobody.
+
+    A worker that is killed may leave its stage at work. What is started in its place waits for it and does all of it
+    again; else the first, ending later, would take away what stages after the second have made. Whoever dies holds
+    nothing any more.
+    """
+    if not work or not lake.is_dir():
+        yield
+        return
+    with (lake / FILE).open("a") as file:
+        place = int(content_id(work), 16)  # of a file that stays empty: each work locks a byte of its own
+        fcntl.lockf(file, fcntl.LOCK_EX, 1, place)
+        yield
