@@ -1,12 +1,14 @@
 """Of several attempts at the same, one is at work at a time."""
 
 import fcntl
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from ml.files import content_id
 
+log = logging.getLogger(__name__)
 FILE = ".turns"
 TARGETS = ("as_of", "start", "end", "shard", "of", "model", "version")  # options that say what a stage works on
 
@@ -30,5 +32,9 @@ def take_turn(lake: Path, work: str) -> Iterator[None]:
         return
     with (lake / FILE).open("a") as file:
         place = int(content_id(work), 16)  # of a file that stays empty: each work locks a byte of its own
-        fcntl.lockf(file, fcntl.LOCK_EX, 1, place)
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+        except BlockingIOError:
+            log.info("another process is at the same: waiting for its end (%s)", work)
+            fcntl.lockf(file, fcntl.LOCK_EX, 1, place)
         yield

@@ -22,7 +22,7 @@ from infra.local.stack import Stack
 from plugins.trailguard_accounts import environment_of
 from tests.fault.steps import Step
 
-PATIENCE = 180  # seconds until something that must happen has not happened
+PATIENCE = 600  # seconds until something that must happen has not happened
 
 
 class NothingStruck(AssertionError):

@@ -370,9 +370,10 @@ def test_a_registration_that_died_before_its_alias_is_finished_and_makes_no_seco
         raise InputAbsent(mlflow="away")
 
     finish_training(AS_OF)
-    with monkeypatch.context() as patch, pytest.raises(InputAbsent):
+    with monkeypatch.context() as patch:
         patch.setattr(ModelRegistry, "move_alias", die)
-        train.register_challenger(as_of=AS_OF, dag_run_id="died")
+        with pytest.raises(InputAbsent):
+            train.register_challenger(as_of=AS_OF, dag_run_id="died")
     client = registered.registry.client
     versions = len(client.search_model_versions(f"name = '{registered.registry.name}'"))
     train.register_challenger(as_of=AS_OF, dag_run_id="died")
