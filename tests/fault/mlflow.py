@@ -1,5 +1,7 @@
 """MLflow goes away: before a plan, in a training, in a registration, in a promotion."""
 
+import time
+
 from ml.registry.model_registry import CHALLENGER
 from tests.fault.fault import Fault
 from tests.fault.killed import scoring
@@ -40,7 +42,7 @@ def die_between_version_and_alias(shop: Shop, round_: int) -> None:
 
 
 def _registration(shop: Shop, run: str) -> Step:
-    return step("register-challenger", as_of=shop.days[0], dag_run_id=f"register {run}")
+    return step("register-challenger", as_of=shop.days[0], dag_run_id=f"register {run} {time.time_ns()}")
 
 
 def _register(shop: Shop, register: Step) -> None:

@@ -109,7 +109,8 @@ class Move:
     harm: Callable[[Shop, Step], None] | None = None
 
     def __call__(self, shop: Shop, round_: int) -> None:
-        run, before = f"{self.name} {round_}", len(ledger(shop))
+        before = len(ledger(shop))
+        run = f"{self.name} {before}"
         there, back = promotion(shop, run), rollback(run)
         shop.run(*[there][: self.back])
         dies = back if self.back else there

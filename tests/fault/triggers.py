@@ -5,6 +5,7 @@ from datetime import timedelta
 import httpx
 
 from tests.fault.airflow import api, require_success, run_of
+from tests.fault.facts import ledger
 from tests.fault.fault import Fault
 from tests.fault.killed import events, scoring
 from tests.fault.models import promotion, rollback
@@ -58,9 +59,10 @@ def backfill_twice(shop: Shop, round_: int) -> None:
 
 
 def promote_twice(shop: Shop, round_: int) -> None:
-    there, back = promotion(shop, f"twice {round_}"), rollback(f"twice {round_}")
-    assert at_once(shop, there, there) == [0, 0]
-    assert at_once(shop, back, back) == [0, 0]
+    run = f"twice {len(ledger(shop))}"
+    there, back = promotion(shop, run), rollback(run)
+    for each in (there, back):
+        assert (statuses := at_once(shop, each, each)) == [0, 0], f"{each.stage} ended with {statuses}"
 
 
 FAULTS = (
