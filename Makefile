@@ -9,7 +9,7 @@ export PYTHONPATH := $(CURDIR)
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status psql env spark lint test bench soak lock clean
+.PHONY: help install demo up down status psql env spark lint test fault soak bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ lint: $(READY) ## ruff
 
 test: $(READY) ## every tier, and how many tests ran in each
 	$(RUN) -m tests.run
+
+fault: $(READY) ## faults injected into a running stack, ROUNDS=3 of each, and what they did to the flags
+	$(RUN) -m tests.fault --rounds $(or $(ROUNDS),3)
 
 bench: $(READY) ## Trailguard beside what a user would otherwise pick; QUICK=1 takes under three minutes
 	$(RUN) -m tests.bench $(if $(QUICK),--quick)

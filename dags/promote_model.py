@@ -16,6 +16,7 @@ have nothing to do. `approve` waits for an answer in *Required Actions* (default
 - `wait_for_shadow` timed out: some day was not scored by `shadow_challenger`; the log names it. Backfill it, and clear
   this task.
 - `approve` was rejected or timed out: `move_alias` is skipped; nothing changed.
+- `move_alias` refused: this DAG run has moved the alias before, and others have moved it since; trigger a new one.
 - `move_alias` failed half-way: clear it; a candidate is copied once, and moving an alias to where it points writes
   nothing twice.
 """

@@ -10,6 +10,7 @@ reprocessing.
 
 - `rollback_model` refused: the ledger knows of no champion before this one, or the alias was moved in MLflow itself;
   name the version with `to`.
+- It refused because this DAG run has moved the alias before, and others have moved it since: trigger a new one.
 - It failed half-way: clear it. What it began it ends; it does not go back twice.
 """
 

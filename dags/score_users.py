@@ -12,6 +12,7 @@ is held out: their flags are recorded and never acted on.
 - `plan_shards` refused: no version carries the alias `champion`; run `train_model` and `promote_model` first.
 - `plan_shards` refused: the champion has no threshold; run `choose_threshold`.
 - `plan_shards` refused: the champion was registered by an earlier Trailguard; train again and promote.
+- `score_shard` or `decide_flags` refused: the fetched bundle has rotted; clear `plan_shards`, which fetches another.
 - `validate_scores` failed: the log lists the failed expectations; nothing was published. Where too many trails are
   unlike those of training, the events have changed, not the users: look at what came in.
 - Scored the wrong model or the events were repaired: backfill with reprocessing; the same inputs leave the same rows.

@@ -2,10 +2,11 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -92,6 +93,7 @@ class PostgresServer:
         """Starts the server and waits until it answers; a running one is left alone. Raises PostgresFailed."""
         if self.is_running():
             return
+        self._end_orphans()
         (self.data / "postmaster.pid").unlink(missing_ok=True)  # of a server that died, as is_running has just seen
         addresses = {"port": str(self.port), "listen_addresses": LOOPBACK, "unix_socket_directories": ""}
         options = " ".join(f"-c {name}='{value}'" for name, value in (SETTINGS | addresses).items())
@@ -156,6 +158,19 @@ class PostgresServer:
 
     def _running_port(self) -> int | None:
         return int(self._pid_file()[3]) if self.is_running() else None
+
+    def _end_orphans(self) -> None:
+        """Sessions that were busy when their server died do not see that it did, and bar the next one from starting."""
+        orphans = [process for process in psutil.process_iter() if self._lives_here(process)] if self.died() else []
+        for orphan in orphans:
+            with suppress(psutil.NoSuchProcess):
+                orphan.send_signal(signal.SIGQUIT)  # as their server does when one of them has crashed
+        psutil.wait_procs(orphans, timeout=10)
+
+    def _lives_here(self, process: psutil.Process) -> bool:
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            return process.cwd() == str(self.data)
+        return False
 
     def _call(self, program: str, *arguments: object) -> None:
         command = [*(ORDINARY_USER if os.geteuid() == 0 else ()), binary(program), *map(str, arguments)]

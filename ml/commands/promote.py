@@ -46,7 +46,7 @@ def check_gate() -> dict:
     }
 
 
-@stage(app)
+@stage(app, turn="champion")
 def promote_model(
     version: Annotated[str, typer.Option(help="Of the candidates.")],
     approved_by: Annotated[str, typer.Option(help="Who decided.")],
@@ -76,7 +76,7 @@ def promote_model(
     return {"candidate": version, **moved}
 
 
-@stage(app)
+@stage(app, turn="champion")
 def rollback_model(
     reason: Annotated[str, typer.Option(help="Why, for the ledger.")],
     decided_by: Annotated[str, typer.Option(help="Who decided.")],

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml.contracts.model_version import ModelVersion
+from ml.registry.fetched import require_sound
 from ml.settings import settings
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ def model_version(model: str, version: str) -> ModelVersion:
 
 
 def fetched(model: ModelVersion) -> Path:
-    """The bundle that was fetched earlier."""
-    return models_folder() / model.name / model.version
+    """The bundle that was fetched earlier. Raises InputAbsent, BundleDamaged."""
+    return require_sound(models_folder() / model.name / model.version)
 
 
 def models_folder() -> Path:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ml.commands.turns import name_work, take_turn
 from ml.privacy.lock import hold_lake
 from ml.settings import settings
 
@@ -23,16 +24,21 @@ def new_app(text: str = "") -> typer.Typer:
     return typer.Typer(help=text, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
-def stage(app: typer.Typer, *, alone: bool = False) -> Callable[[Callable[..., dict]], Callable[..., None]]:
+def stage(
+    app: typer.Typer, *, alone: bool = False, turn: str = ""
+) -> Callable[[Callable[..., dict]], Callable[..., None]]:
     """Makes a function that returns facts a command that prints them as JSON on its last line.
 
-    alone: whether it waits until no other stage is at work on the lake, and lets none begin.
+    alone: whether it waits until no other stage is at work on the lake, and lets none begin. turn: what it shares with
+    other stages and only one of them may be at; by default one process at a time is at a stage of the same interval,
+    day or version.
     """
 
     def register(function: Callable[..., dict]) -> Callable[..., None]:
         @functools.wraps(function)
         def command(*args: object, **kwargs: object) -> None:
-            with hold_lake(settings().lake, alone=alone):
+            lake, work = settings().lake, turn or name_work(function.__name__, kwargs)
+            with hold_lake(lake, alone=alone), take_turn(lake, work):
                 found = function(*args, **kwargs)
             typer.echo(json.dumps(found, default=str))
 

@@ -21,6 +21,13 @@ class LedgerContradicted(TrailguardError):
     """
 
 
+class MovedBefore(TrailguardError):
+    """This DAG run has moved the alias already, and it was moved since or is to go elsewhere now: nothing is done.
+
+    Trigger a new DAG run, which the ledger can tell from this one.
+    """
+
+
 @dataclass(frozen=True)
 class Champion:
     """The alias of one registered model and the ledger of its moves."""
@@ -37,11 +44,12 @@ class Champion:
     ) -> dict[str, object]:
         """Points the alias at the version. Where it points there already, nothing is written.
 
-        Returns what was done: version, moved, from.
+        Returns what was done: version, moved, from. Raises MovedBefore, PromotionNotAllowed.
         """
         before = self.version
         if before == version:
             return {"version": version, "moved": False}
+        self._require_unmoved(version, dag_run_id)
         # The ledger comes first: a move that dies half-way is finished by the next attempt, and never goes unrecorded.
         self.ledger.record(
             Promotion(
@@ -57,6 +65,12 @@ class Champion:
         )
         self.registry.move_alias(CHAMPION, version)
         return {"version": version, "moved": True, "from": before}
+
+    def _require_unmoved(self, version: str, dag_run_id: str | None) -> None:
+        """The ledger takes one move of a DAG run, and would not tell of another. The newest may have died half-way."""
+        moves = self.ledger.moves(self.registry.name, CHAMPION)
+        if dag_run_id and dag_run_id in {run for _, run in moves} and moves[-1] != (version, dag_run_id):
+            raise MovedBefore(dag_run_id=dag_run_id, champion=self.version, asked=version)
 
     def version_before(self, *, dag_run_id: str | None) -> str:
         """The champion before this one: moves that were rolled back do not count.

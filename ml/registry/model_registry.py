@@ -1,6 +1,5 @@
 """The registered model behind its aliases: versions in MLflow, their bundles fetched once and checked."""
 
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_
 
 from ml.contracts.model_version import ModelVersion
 from ml.errors import ExitCode, TrailguardError
-from ml.registry.digest import folder_digest
+from ml.registry.fetched import require_digest
 
 CHALLENGER = "challenger"
 CHAMPION = "champion"
@@ -33,13 +32,6 @@ class VersionAbsent(TrailguardError):
     """
 
     exit_code = ExitCode.USAGE
-
-
-class BundleDamaged(TrailguardError):
-    """A fetched model bundle differs from what was registered, so it is not loaded.
-
-    Restore the artifact in MLflow's store, or roll the alias back to a sound version.
-    """
 
 
 class ModelRegistry:
@@ -109,10 +101,7 @@ class ModelRegistry:
         bundle = models / self.name / version
         if not bundle.is_dir():
             self._download(version, bundle)
-        recorded, found = self.tags(version)[DIGEST_TAG], folder_digest(bundle)
-        if recorded != found:
-            shutil.rmtree(bundle)
-            raise BundleDamaged(model=self.name, version=version, recorded=recorded[:12], found=found[:12])
+        require_digest(bundle, self.tags(version)[DIGEST_TAG])
         return bundle
 
     def _download(self, version: str, bundle: Path) -> None:

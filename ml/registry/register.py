@@ -9,6 +9,7 @@ import mlflow
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.data.sources import LocalArtifactDatasetSource
 from mlflow.entities import Metric
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.models.model import ModelInfo
 
 from ml.models.bundle import TREES
@@ -48,17 +49,20 @@ class Training:
 
 
 def register(registry: ModelRegistry, training: Training, *, dag_run_id: str) -> str:
-    """Logs the training, registers its bundle, points the alias `challenger` at it and returns the version."""
+    """Logs the training, registers its bundle, points the alias `challenger` at it and returns the version.
+
+    An attempt that died with the version made is finished by the next one, which makes no second.
+    """
     mlflow.set_experiment(EXPERIMENT)
-    with mlflow.start_run(run_name=f"{registry.name} as of {training.as_of}") as run:
-        mlflow.set_tags({"dag_run_id": dag_run_id, "as_of": training.as_of, "code_sha256": folder_digest(CODE, "*.py")})
-        _log_dataset(training)
-        _log_outcome(training)
+    digest = folder_digest(training.bundle)
+    begun = _find_begun(registry, dag_run_id, digest)
+    with mlflow.start_run(begun and begun.run_id, run_name=f"{registry.name} as of {training.as_of}") as run:
+        if begun is None:
+            _log_training(training, dag_run_id=dag_run_id, digest=digest)
         reports = log_reports(training.report, training.comparison)
-        info = _log_model(registry.name, training)
-    version = str(info.registered_model_version)
+        version = str(begun.version if begun else _log_model(registry.name, training).registered_model_version)
     tags = {
-        DIGEST_TAG: folder_digest(training.bundle),
+        DIGEST_TAG: digest,
         "as_of": training.as_of,
         "learning": training.learning,
         "snapshot_fingerprint": training.fingerprint,
@@ -72,6 +76,23 @@ def register(registry: ModelRegistry, training: Training, *, dag_run_id: str) ->
     registry.client.update_model_version(registry.name, version, told)
     registry.move_alias(CHALLENGER, version)
     return version
+
+
+def _find_begun(registry: ModelRegistry, dag_run_id: str, digest: str) -> ModelVersion | None:
+    """The version that an earlier attempt of the DAG run has made of the same bundle."""
+    of_it = f"tags.dag_run_id = '{dag_run_id}' AND tags.{DIGEST_TAG} = '{digest}'"
+    for run in mlflow.search_runs(experiment_names=[EXPERIMENT], filter_string=of_it, output_format="list"):
+        of_run = f"name = '{registry.name}' AND run_id = '{run.info.run_id}'"
+        if found := registry.client.search_model_versions(of_run):
+            return found[0]
+    return None
+
+
+def _log_training(training: Training, *, dag_run_id: str, digest: str) -> None:
+    tags = {"dag_run_id": dag_run_id, "as_of": training.as_of, DIGEST_TAG: digest}
+    mlflow.set_tags(tags | {"code_sha256": folder_digest(CODE, "*.py")})
+    _log_dataset(training)
+    _log_outcome(training)
 
 
 def _log_dataset(training: Training) -> None:

@@ -10,6 +10,7 @@ from infra.local.airflow_client import AirflowClient
 from infra.local.demo import travel
 from infra.local.journey import Journey, log_in
 from infra.local.stack import Stack
+from tests.fault.home import prepare_home
 from tests.small_shop import AS_OF, SCORED_DAYS, open_shop
 
 
@@ -32,6 +33,7 @@ class Travelled:
 @pytest.fixture(scope="session")
 def travelled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Travelled]:
     shop, home = open_shop(tmp_path_factory.mktemp("shop")), tmp_path_factory.mktemp("home")
+    prepare_home(home)  # as in production but for what tests/fault does to it later
     try:
         journey = travel(str(shop), home, approve=True, secure=True)
         days = [AS_OF + timedelta(days=day) for day in range(SCORED_DAYS)]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.registry.champion import Champion, LedgerContradicted, NothingBefore, champions
+from ml.registry.champion import Champion, LedgerContradicted, MovedBefore, NothingBefore, champions
 from ml.registry.ledger import PromotionLedger, PromotionNotAllowed
 from ml.registry.model_registry import CHAMPION, ModelRegistry, VersionAbsent
 from tests.integration.conftest import RoleUrl
@@ -70,6 +70,17 @@ def test_a_roll_back_that_is_tried_again_does_not_go_back_twice(champion: Champi
     for _ in range(2):
         move(champion, champion.version_before(dag_run_id="run-9"), "run-9")
     assert champion.version == "2"
+
+
+def test_a_dag_run_that_is_done_again_after_others_have_moved_the_alias_moves_nothing(champion: Champion):
+    move(champion, "1", "run-1")
+    move(champion, "2", "run-2")
+    with pytest.raises(MovedBefore, match="dag_run_id=run-1 champion=2 asked=1"):
+        move(champion, "1", "run-1")
+    with pytest.raises(MovedBefore, match="asked=3"):
+        move(champion, "3", "run-2")
+    assert champion.version == "2"
+    assert champion.ledger.moves(champion.registry.name, CHAMPION) == [("1", "run-1"), ("2", "run-2")]
 
 
 def test_an_alias_that_was_moved_behind_the_ledgers_back_is_not_guessed_at(champion: Champion):

@@ -2,10 +2,12 @@ import os
 import signal
 import stat
 import time
+from contextlib import closing
 
 import psutil
 import psycopg2
 import pytest
+from psycopg2.extras import wait_select
 from sqlalchemy import create_engine, text
 
 from infra.docker import prepare_databases
@@ -104,3 +106,32 @@ def test_rows_survive_a_killed_server(tmp_path):
         server.stop()
     assert not server.is_running()
     assert not server.died()
+
+
+def test_a_killed_server_is_started_only_when_all_of_it_is_gone(tmp_path):
+    """A session that is busy does not look whether its server lives: beside a new one it would write what it wrote."""
+    server = PostgresServer(tmp_path)
+    server.initialise()
+    server.start()
+    try:
+        with closing(psycopg2.connect(server.dsn(), async_=1)) as session:
+            wait_select(session)
+            with session.cursor() as rows:
+                rows.execute("SELECT count(*) FROM generate_series(1, 1000000000) AS n WHERE n % 7 = 3")
+            busy = psutil.Process(session.info.backend_pid)
+            until(lambda: busy.cpu_times().user > 0.3)
+            os.kill(server.pid(), signal.SIGKILL)
+            until(lambda: not server.is_running())
+            assert busy.is_running()
+            server.start()
+            assert not busy.is_running() or busy.status() == psutil.STATUS_ZOMBIE
+        assert server.execute("SELECT 1") == [(1,)]
+    finally:
+        server.stop()
+
+
+def until(condition) -> None:
+    give_up = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)

@@ -405,3 +405,21 @@ def test_an_erased_user_leaves_the_version_its_snapshot_its_threshold_and_its_ga
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["erased_since_training"] == 1
     threshold.choose_threshold(as_of=str((START + timedelta(days=54)).date()), **registered.model.facts)
     assert newest(registered).value is not None
+
+
+def test_a_registration_that_died_before_its_alias_is_finished_and_makes_no_second_version(
+    registered: Registered, monkeypatch: pytest.MonkeyPatch
+):
+    def die(*_: object) -> None:
+        raise InputAbsent(mlflow="away")
+
+    finish_training(AS_OF)
+    with monkeypatch.context() as patch:
+        patch.setattr(ModelRegistry, "move_alias", die)
+        with pytest.raises(InputAbsent):
+            train.register_challenger(as_of=AS_OF, dag_run_id="died")
+    client = registered.registry.client
+    versions = len(client.search_model_versions(f"name = '{registered.registry.name}'"))
+    train.register_challenger(as_of=AS_OF, dag_run_id="died")
+    train.register_challenger(as_of=AS_OF, dag_run_id="another")
+    assert len(client.search_model_versions(f"name = '{registered.registry.name}'")) == versions + 1
