@@ -74,8 +74,8 @@ def fit_update(as_of: AsOf, seed: Seed = 0) -> dict:
     from ml.training.update import update
 
     folder = learned_folder(as_of, Learning.UPDATE)
-    champion = ModelVersion(**json.loads((folder / PREDECESSOR).read_text()))
-    predecessor = production().fetch(champion.version, models_folder())
+    champion = json.loads((folder / PREDECESSOR).read_text())
+    predecessor = production().fetch(champion["version"], models_folder())
     return update(folder, bundle_of(as_of, Learning.UPDATE), predecessor, seed)
 
 
