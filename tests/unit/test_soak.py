@@ -157,8 +157,7 @@ def test_a_refusal_at_the_gate_is_told_without_what_the_training_told_already():
     facts = story()
     refused = facts["days"][4]["deeds"][1]["refused"]
     refused["check_gate"] = "No threshold keeps the policy. version=3 told=0.41 where 0.5 is asked. The champion stays."
-    text = write_day(facts, facts["days"][4])
-    assert "**Stopped at the gate:** candidate 3. No threshold keeps the policy.\n" in text
+    assert "candidate 3. No threshold keeps the policy.\n" in write_day(facts, facts["days"][4])
     refused["check_gate"] = "The gate is closed. closed=ranks no worse (roc_auc: -0.1). The champion stays."
     assert "The gate is closed. ranks no worse (roc_auc: -0.1). The champion stays." in write_day(
         facts, facts["days"][4]
