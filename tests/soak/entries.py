@@ -39,7 +39,7 @@ def _tell_training(deed: dict) -> str:
 
 def _tell_threshold(chosen: dict) -> str:
     if chosen["value"] is None:
-        return f"No threshold keeps the promise: {sentence(chosen['shortfall'])}"
+        return sentence(chosen["shortfall"])
     return f"Threshold {chosen['value']:.3f} keeps what is promised ({chosen['guarantee']})."
 
 
