@@ -54,7 +54,7 @@ def _mark(axes: Axes, facts: dict) -> None:
     columns = []
     for day in facts["days"]:
         lines = [(name, "0.45") for name in _begins(facts, day)]
-        lines += [(words(alert["kind"]), ALARM) for alert in day["alerts"]]
+        lines += [(told, ALARM) for told in dict.fromkeys(words(alert["kind"]) for alert in day["alerts"])]
         lines += [(f"→ {words(one['action'])}", "#2f6f9f") for one in day["decisions"] if one["action"] != "nothing"]
         lines += [(told, "#222222") for told in _steps(facts, day)]
         columns.append(lines)
