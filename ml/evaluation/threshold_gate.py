@@ -14,7 +14,7 @@ class PolicyNotKept(TrailguardError):
 def require_threshold(threshold: Threshold) -> None:
     """Raises PolicyNotKept, with how far off the nearest threshold is."""
     if threshold.value is None:
-        raise PolicyNotKept(version=threshold.model_version, told=threshold.shortfall)
+        raise PolicyNotKept(version=threshold.model_version, told=threshold.shortfall.rstrip("."))
 
 
 def threshold_result(threshold: Threshold) -> dict[str, object]:

@@ -39,7 +39,7 @@ def _tell_training(deed: dict) -> str:
 
 def _tell_threshold(chosen: dict) -> str:
     if chosen["value"] is None:
-        return f"No threshold keeps the promise: {sentence(chosen['shortfall'])}"
+        return sentence(chosen["shortfall"])
     return f"Threshold {chosen['value']:.3f} keeps what is promised ({chosen['guarantee']})."
 
 
@@ -53,7 +53,7 @@ def _tell_refusal(deed: dict) -> str:
 def _tell_promotion(deed: dict) -> Iterator[str]:
     candidate = candidate_of(deed)
     if "check_gate" in deed["refused"]:
-        yield f"**Stopped at the gate:** candidate {candidate}. {sentence(deed['refused']['check_gate'])}"
+        yield f"**Stopped at the gate:** candidate {candidate}. {_tell_closed(deed['refused']['check_gate'])}"
     elif "wait_for_shadow" in deed["skipped"]:
         yield f"Candidate {candidate} is no longer waited for: a newer challenger took its place."
     elif deed["refused"]:
@@ -62,6 +62,12 @@ def _tell_promotion(deed: dict) -> Iterator[str]:
         yield f"**Passed the gate:** candidate {candidate}, {_tell_gate(gate)}"
     else:
         yield f"The gate has not looked at candidate {candidate} yet."
+
+
+def _tell_closed(refusal: str) -> str:
+    """Without what a missing threshold falls short of, which the training has told."""
+    happened, _, facts = refusal.partition(". ")
+    return sentence(happened if "told=" in facts else refusal.replace("closed=", ""))
 
 
 def _tell_gate(gate: dict) -> str:

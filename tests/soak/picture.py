@@ -36,11 +36,17 @@ def _stack(axes: Axes, days: list[dict]) -> None:
         height = np.array([day["truth"].get(name, {"flagged": 0})["flagged"] for day in days])
         axes.bar(places, height, bottom=floor, width=0.62, color=GREY if name == GOOD else ink, label=words(name))
         floor += height
-    axes.set_xticks(places, [f"day {day['number']}\n{date.fromisoformat(day['date']):%a %d %b}" for day in days])
+    axes.set_xticks(places, [_under(day) for day in days])
     axes.set_ylabel("users flagged, by the simulator's truth")
     axes.legend(frameon=False, ncols=4, fontsize=8, loc="upper left")
     axes.set_ylim(top=max(floor) * 1.3)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _under(day: dict) -> str:
+    return (
+        f"day {day['number']}, {date.fromisoformat(day['date']):%a %d %b}\nchampion {day['runs'][-1]['model_version']}"
+    )
 
 
 def _mark(axes: Axes, facts: dict) -> None:
@@ -48,7 +54,7 @@ def _mark(axes: Axes, facts: dict) -> None:
     columns = []
     for day in facts["days"]:
         lines = [(name, "0.45") for name in _begins(facts, day)]
-        lines += [(words(alert["kind"]), ALARM) for alert in day["alerts"]]
+        lines += [(told, ALARM) for told in dict.fromkeys(words(alert["kind"]) for alert in day["alerts"])]
         lines += [(f"→ {words(one['action'])}", "#2f6f9f") for one in day["decisions"] if one["action"] != "nothing"]
         lines += [(told, "#222222") for told in _steps(facts, day)]
         columns.append(lines)

@@ -153,6 +153,17 @@ def test_an_answer_stands_on_the_day_on_which_it_was_given():
     assert "Promote candidate 2? *Approve: it flags 29 users" in write_day(facts, facts["days"][3])
 
 
+def test_a_refusal_at_the_gate_is_told_without_what_the_training_told_already():
+    facts = story()
+    refused = facts["days"][4]["deeds"][1]["refused"]
+    refused["check_gate"] = "No threshold keeps the policy. version=3 told=0.41 where 0.5 is asked. The champion stays."
+    assert "candidate 3. No threshold keeps the policy.\n" in write_day(facts, facts["days"][4])
+    refused["check_gate"] = "The gate is closed. closed=ranks no worse (roc_auc: -0.1). The champion stays."
+    assert "The gate is closed. ranks no worse (roc_auc: -0.1). The champion stays." in write_day(
+        facts, facts["days"][4]
+    )
+
+
 def test_an_action_that_the_diary_does_not_know_is_told_all_the_same():
     facts = story()
     facts["days"][2]["decisions"][0]["action"] = "ask_the_oracle"
