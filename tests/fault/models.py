@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ml.registry.model_registry import CHAMPION
+from ml.registry.model_registry import BUNDLE, CHAMPION
 from plugins.trailguard_accounts import Account
 from tests.fault.facts import ledger
 from tests.fault.fault import Fault
@@ -30,8 +30,8 @@ def point_nowhere(shop: Shop, round_: int) -> None:
 def rot_in_store(shop: Shop, round_: int) -> None:
     """A byte of the registered artifact is another one, and the copy that was fetched is gone."""
     plan, *rest = scoring(shop, shop.day(round_))
-    (stored,) = (shop.stack.home / "mlflow" / "artifacts").rglob(f"bundle/{FILES[round_ % len(FILES)]}")
-    _flip(shop, stored)
+    address = shop.registry.get_model_version_download_uri(PRODUCTION, "1").removeprefix("mlflow-artifacts:/")
+    _flip(shop, shop.stack.home / "mlflow" / "artifacts" / address / BUNDLE / FILES[round_ % len(FILES)])
     bundle = _bundle(shop)
     bundle.rename(bundle.with_name("away"))
     try:
