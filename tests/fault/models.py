@@ -1,5 +1,6 @@
 """Artifacts that rot, an alias that points nowhere, promotions that die half-way."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,14 +34,12 @@ def rot_in_store(shop: Shop, round_: int) -> None:
     address = shop.registry.get_model_version_download_uri(PRODUCTION, "1").removeprefix("mlflow-artifacts:/")
     _flip(shop, shop.stack.home / "mlflow" / "artifacts" / address / BUNDLE / FILES[round_ % len(FILES)])
     bundle = _bundle(shop)
-    bundle.rename(bundle.with_name("away"))
-    try:
-        assert shop.stage(plan).status == REFUSED, "an artifact that is not what was registered is not loaded"
-        assert not bundle.exists()
-        shop.restore()
-        shop.run(plan, *rest)
-    finally:
-        bundle.with_name("away").rename(bundle.with_name("1") if not bundle.exists() else bundle.with_name("old"))
+    away = bundle.rename(bundle.with_name("away"))
+    shop.afterwards.insert(0, lambda: shutil.rmtree(away) if bundle.exists() else away.rename(bundle))
+    assert shop.stage(plan).status == REFUSED, "an artifact that is not what was registered is not loaded"
+    assert not bundle.exists()
+    shop.afterwards.pop()()  # the artifact is restored
+    shop.run(plan, *rest)
 
 
 def rot_once_fetched(shop: Shop, round_: int) -> None:
