@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.fault.facts import Facts, read_facts
-from tests.fault.invariants import Verdict, check_invariants
+from tests.fault.invariants import Verdict, check_invariants, stages_at_work
 from tests.fault.reader import Recommender, shown_now
-from tests.fault.shop import Shop
+from tests.fault.shop import Shop, until
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class Truth:
 
     @classmethod
     def of(cls, shop: Shop) -> "Truth":
+        """Once nothing is at work that was begun before."""
+        until(lambda: not stages_at_work(shop), "stages to end")
         found = read_facts(shop)
         assert found.flags, "a shop without flags proves nothing"
         return cls(found, shown_now(recommender(shop)))

@@ -19,7 +19,7 @@ from tests.fault.facts import (
 )
 from tests.fault.shop import Shop
 
-SOON = 20  # seconds
+SOON = 60  # seconds
 STATES = {"active": "users_active", "holdout": "users_holdout", "shadow": "users_shadow"}
 
 

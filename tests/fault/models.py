@@ -1,10 +1,11 @@
 """Artifacts that rot, an alias that points nowhere, promotions that die half-way."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ml.registry.model_registry import CHAMPION
+from ml.registry.model_registry import BUNDLE, CHAMPION
 from plugins.trailguard_accounts import Account
 from tests.fault.facts import ledger
 from tests.fault.fault import Fault
@@ -30,17 +31,15 @@ def point_nowhere(shop: Shop, round_: int) -> None:
 def rot_in_store(shop: Shop, round_: int) -> None:
     """A byte of the registered artifact is another one, and the copy that was fetched is gone."""
     plan, *rest = scoring(shop, shop.day(round_))
-    (stored,) = (shop.stack.home / "mlflow" / "artifacts").rglob(f"bundle/{FILES[round_ % len(FILES)]}")
-    _flip(shop, stored)
+    address = shop.registry.get_model_version_download_uri(PRODUCTION, "1").removeprefix("mlflow-artifacts:/")
+    _flip(shop, shop.stack.home / "mlflow" / "artifacts" / address / BUNDLE / FILES[round_ % len(FILES)])
     bundle = _bundle(shop)
-    bundle.rename(bundle.with_name("away"))
-    try:
-        assert shop.stage(plan).status == REFUSED, "an artifact that is not what was registered is not loaded"
-        assert not bundle.exists()
-        shop.restore()
-        shop.run(plan, *rest)
-    finally:
-        bundle.with_name("away").rename(bundle.with_name("1") if not bundle.exists() else bundle.with_name("old"))
+    away = bundle.rename(bundle.with_name("away"))
+    shop.afterwards.insert(0, lambda: shutil.rmtree(away) if bundle.exists() else away.rename(bundle))
+    assert shop.stage(plan).status == REFUSED, "an artifact that is not what was registered is not loaded"
+    assert not bundle.exists()
+    shop.afterwards.pop()()  # the artifact is restored
+    shop.run(plan, *rest)
 
 
 def rot_once_fetched(shop: Shop, round_: int) -> None:

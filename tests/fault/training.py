@@ -12,6 +12,7 @@ from tests.fault.fault import Fault
 from tests.fault.shop import Shop, until
 from tests.fault.steps import Step, step
 
+CHECKPOINT = "checkpoint.npz"
 SAVED = "ml.training.checkpoint:Checkpoint.save"
 STEPPED = "ml.training.epochs:AveragedWeights.update"
 BRIEF = {"gru": {"config": {"epochs": 4, "width": 24}}}  # a configuration as tune-model writes it
@@ -28,6 +29,7 @@ class Undisturbed:
         if shop.lake not in self.known:
             shop.run(step("take-snapshot", as_of=_as_of(shop)))
             write_json(_folder(shop) / "tuned.json", BRIEF)
+            (_folder(shop) / CHECKPOINT).unlink(missing_ok=True)  # of a call that was broken off
             (done,) = shop.run(fit(shop))
             assert _epochs(done.said) == [1, 2, 3, 4]
             self.known[shop.lake] = left_by(shop)

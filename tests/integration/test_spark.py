@@ -26,6 +26,8 @@ from ml.models.config import ModelConfig
 from ml.models.files import export_onnx
 from ml.models.network import build_model
 from ml.models.trees import Trees
+from ml.registry.digest import folder_digest
+from ml.registry.fetched import require_digest
 from ml.scoring.evidence import EvidenceRule
 from ml.scoring.score_lake import Plan, ScoreLake
 from ml.scoring.scorer import Scorer
@@ -81,6 +83,7 @@ def write_bundle(events: Path, bundle: Path) -> None:
     ProbabilityCalibration("beta", 1.2, 0.8, -0.5, 100, 10).save(bundle / "calibration.json")
     ends = np.full(len(featurizer.numeric_names) + len(featurizer.categorical_names), 2.0)
     EvidenceRule(fewest_events=8, lowest=(-ends).tolist(), highest=ends.tolist(), farthest=3.0).save(bundle)
+    require_digest(bundle, folder_digest(bundle))  # as if it had been fetched
 
 
 @pytest.fixture(scope="module")

@@ -114,8 +114,8 @@ def _tear(order: dict, arguments: tuple) -> None:
     for value in arguments:
         if hasattr(value, "flush"):
             value.flush()
-    names = (getattr(value, "name", value) for value in arguments)
-    written = next(str(name) for name in names if isinstance(name, str | os.PathLike))
+    names = (value if isinstance(value, os.PathLike) else getattr(value, "name", value) for value in arguments)
+    written = next(name for name in names if isinstance(name, str | os.PathLike))
     os.truncate(written, os.path.getsize(written) // 2)
     _kill(order, arguments)
 
