@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from infra.local.demo import Journey, log_in, travel
+from infra.local.demo import travel
+from infra.local.journey import Journey, log_in
 from infra.local.settings import Settings
 from infra.local.site import PROJECT
 from infra.local.stack import Stack

@@ -16,8 +16,8 @@ import psutil
 
 from infra.local import processes
 from infra.local.airflow_client import AirflowClient
-from infra.local.demo import Journey
 from infra.local.health import HEALTHY
+from infra.local.journey import Journey
 from infra.local.stack import Stack
 from plugins.trailguard_accounts import environment_of
 from tests.fault.steps import Step
