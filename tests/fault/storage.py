@@ -1,8 +1,11 @@
 """A disk that is full, a lake that nobody may write."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from tests.fault.fault import Fault
 from tests.fault.killed import Chain, events, scoring
@@ -10,6 +13,8 @@ from tests.fault.shop import Shop
 from tests.fault.steps import from_on
 
 SMALL = 8192  # bytes of a disk on which nothing of a day has room
+INSIDE = Path(__file__).parent / "inside"
+PROBE = "import strike, sys; strike.ACTS['full']({'folder': sys.argv[1], 'size': 8192}, ())"
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,11 @@ class Mounted:
         assert "No space left" in done.said or "Read-only file system" in done.said, done.said[-500:]
         shop.struck()
         shop.run(*steps)
+
+
+def may_mount(folder: Path) -> bool:
+    """Whether a process may mount a disk of its own here; some containers let none."""
+    return subprocess.run([sys.executable, "-c", PROBE, folder], cwd=INSIDE, check=False).returncode == 0
 
 
 def _scores(shop: Shop, day: date) -> object:
