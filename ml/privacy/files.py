@@ -56,6 +56,7 @@ class UserFiles:
 
     def find(self, digest: str) -> str | None:
         """The user whose digest that is, as far as any column of any table names them."""
+        self._drop_unfinished()
         met: set[str | None] = {None}
         for _, path in self._files():
             for rows in read_texts(path) if path.suffix == ".parquet" else ():
@@ -96,7 +97,7 @@ class UserFiles:
             yield self.docs.name, path
 
     def _drop_unfinished(self) -> None:
-        """No stage is under way, so nobody is going to finish them."""
+        """No stage is under way, so nobody is going to finish them, and half a table cannot be read."""
         for root in (self.lake, self.docs):
             for path in [path for path in root.rglob(".*") if UNFINISHED.match(path.name)]:
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -201,6 +201,12 @@ def test_what_a_dead_stage_was_writing_is_removed(tmp_path):
     assert set(contents(lake)) == {"staging/events/.2024-01-01_2024-01-02.lock"}
 
 
+def test_a_user_is_found_although_a_stage_died_while_it_wrote_a_table(tmp_path):
+    write(tmp_path / "lake/later/some.parquet", pa.table({"user_id": ["bob"]}))
+    write(tmp_path / "lake/events/ds=2024-01-01/.4711.part.parquet", "half a table")
+    assert files_of(tmp_path / "lake").find(digest_of("bob")) == "bob"
+
+
 def test_a_user_is_found_by_their_digest_wherever_a_column_names_them(kept):
     assert files_of(kept).find(digest_of("ann-471147")) == "ann-471147"
     assert files_of(kept).find(digest_of("bob")) == "bob"

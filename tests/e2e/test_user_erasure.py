@@ -59,7 +59,7 @@ def read_all(travelled: Travelled) -> Iterator[tuple[str, bytes]]:
                 content = path.read_bytes()
             except FileNotFoundError:  # a log that was just rotated
                 continue
-            if path.suffix == ".parquet":
+            if path.suffix == ".parquet" and not path.name.startswith("."):  # what a killed stage wrote is half a table
                 table = pq.ParquetFile(path).read()
                 content = json.dumps([table.schema.names, table.to_pydict()], default=str).encode()
             yield str(path), content
