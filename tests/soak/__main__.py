@@ -1,6 +1,6 @@
 """`python -m tests.soak`: a week of simulated days through the real scheduler, and the diary of what went by itself.
 
-Takes about 20 minutes on two cores. State stays in .trailguard/soak until the next soak.
+Takes about 25 minutes on two cores. State stays in .trailguard/soak until the next soak.
 """
 
 import json
