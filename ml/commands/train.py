@@ -14,6 +14,7 @@ from ml.commands.trained import (
     Learning,
     bundle_of,
     comparison_folder,
+    freeze_snapshot,
     learned_folder,
     load_snapshot,
     report_of,
@@ -35,22 +36,7 @@ app = new_app()
 @stage(app)
 def take_snapshot(as_of: AsOf) -> dict:
     """Freeze what was known then: matured users, their trails and labels, cut into slices of time."""
-    from datetime import timedelta
-
-    from ml.commands.ingest import descriptor
-    from ml.ingest.label_store import LabelStore
-    from ml.training.snapshot import make_snapshot
-
-    chosen, found, moment = settings(), descriptor(), parse_time(as_of)
-    snapshot = make_snapshot(
-        chosen.lake / "events",
-        LabelStore(chosen.database_url).known_at(moment),
-        as_of=moment,
-        label_delay=timedelta(days=found.label_delay_days),
-        window=chosen.window,
-        extras=found.extras,
-        out=learned_folder(as_of),
-    )
+    snapshot = freeze_snapshot(as_of, Learning.TRAINING)
     return {"fingerprint": snapshot.fingerprint, "slices": snapshot.counts(), "folder": learned_folder(as_of)}
 
 

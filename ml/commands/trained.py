@@ -41,6 +41,29 @@ def comparison_folder(as_of: str, learning: Learning = Learning.TRAINING) -> Pat
     return learned_folder(as_of, learning) / "comparison"
 
 
+def freeze_snapshot(as_of: str, learning: Learning, predecessor: "Snapshot | None" = None) -> "Snapshot":
+    """Takes the one of that day, in `learned_folder`. predecessor: see make_snapshot. Raises as it does."""
+    from datetime import timedelta
+
+    from ml.commands.ingest import descriptor
+    from ml.ingest.label_store import LabelStore
+    from ml.training.slices import DEFAULT_SHARES
+    from ml.training.snapshot import make_snapshot
+
+    chosen, found, moment = settings(), descriptor(), parse_time(as_of)
+    return make_snapshot(
+        chosen.lake / "events",
+        LabelStore(chosen.database_url).known_at(moment),
+        as_of=moment,
+        label_delay=timedelta(days=found.label_delay_days),
+        window=chosen.window,
+        extras=found.extras,
+        out=learned_folder(as_of, learning),
+        shares=predecessor.shares if predecessor else DEFAULT_SHARES,
+        predecessor=predecessor,
+    )
+
+
 def load_snapshot(as_of: str, learning: Learning = Learning.TRAINING) -> "Snapshot":
     """The one taken as of that day. Raises InputAbsent."""
     from ml.training.snapshot import Snapshot

@@ -10,7 +10,7 @@ import typer
 
 from ml.commands.registered import candidates, models_folder, production
 from ml.commands.stage import AsOf, Seed, new_app, stage
-from ml.commands.trained import Learning, bundle_of, learned_folder, load_learned_from
+from ml.commands.trained import Learning, bundle_of, freeze_snapshot, learned_folder, load_learned_from
 from ml.contracts.intervals import parse_time
 from ml.contracts.model_version import ModelVersion
 from ml.files import write_json
@@ -37,29 +37,16 @@ def take_update(
     due: Annotated[Due, typer.Option(help="`idle`: only where no challenger is in the shadow.")] = Due.ALWAYS,
 ) -> dict:
     """Freeze what was known then for the champion to go on from; `reason` says why there is nothing to do."""
-    from ml.commands.ingest import descriptor
-    from ml.ingest.label_store import LabelStore
     from ml.registry.model_registry import CHAMPION
-    from ml.training.snapshot import make_snapshot
 
-    chosen, found, moment, acting = settings(), descriptor(), parse_time(as_of), production()
+    acting, moment, folder = production(), parse_time(as_of), learned_folder(as_of, Learning.UPDATE)
     champion = ModelVersion(acting.name, acting.version_of(CHAMPION))
     predecessor = load_learned_from(acting.tags(champion.version))
     if predecessor.as_of >= moment:
         return {"reason": f"{champion} has learned from all that was known by {predecessor.as_of.date()}"}
     if due == Due.IDLE and (waiting := _in_shadow(predecessor.as_of, moment)):
         return {"reason": f"{waiting} is in the champion's shadow"}
-    snapshot = make_snapshot(
-        chosen.lake / "events",
-        LabelStore(chosen.database_url).known_at(moment),
-        as_of=moment,
-        label_delay=timedelta(days=found.label_delay_days),
-        window=chosen.window,
-        extras=found.extras,
-        out=(folder := learned_folder(as_of, Learning.UPDATE)),
-        shares=predecessor.shares,
-        predecessor=predecessor,
-    )
+    snapshot = freeze_snapshot(as_of, Learning.UPDATE, predecessor)
     if (news := snapshot.news())["anomalous"] < FEWEST_NEWS:
         shutil.rmtree(folder)  # one a day would add up
         return {"reason": f"only {news['anomalous']} anomalous users are news"}
