@@ -6,7 +6,7 @@ from datetime import date
 
 from tests.fault.fault import Fault
 from tests.fault.shop import Shop
-from tests.fault.steps import Step, from_on, ingest, score_users, unchecked
+from tests.fault.steps import Step, ingest, score_users, unchecked
 
 COPY = "ml.postgres:_Pieces.read"
 WRITE = "pyarrow.parquet:write_table"
@@ -25,6 +25,15 @@ def labels(shop: Shop, day: date) -> list[Step]:
     return unchecked(ingest("labels", day))
 
 
+def advance(shop: Shop, chain: Chain, stage: str, day: date) -> list[Step]:
+    """Runs the stages before it; those that are left, the named one first."""
+    steps = chain(shop, day)
+    first = [each.stage for each in steps].index(stage)
+    if chain is not scoring:  # scores of all days lie there already
+        shop.run(*steps[:first])
+    return steps[first:]
+
+
 @dataclass(frozen=True)
 class Kill:
     """A stage's end. chain: the stages it stands among; those before it have run. at: calls, see inside/strike.py.
@@ -37,11 +46,7 @@ class Kill:
     act: str = "kill"
 
     def __call__(self, shop: Shop, round_: int) -> None:
-        day = shop.day(round_)
-        chain = self.chain(shop, day)
-        steps = from_on(chain, self.stage)
-        if self.chain is not scoring:  # scores of all days lie there already
-            shop.run(*chain[: -len(steps)])
+        steps = advance(shop, self.chain, self.stage, shop.day(round_))
         shop.arm(steps[0], self.act, *self.at, after=self.after)
         assert shop.stage(steps[0]).status == -9, "the stage was to be killed"
         shop.struck()

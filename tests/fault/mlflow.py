@@ -23,12 +23,7 @@ def away_at_scoring(shop: Shop, round_: int) -> None:
 def away_at_registration(shop: Shop, round_: int) -> None:
     """It dies after the training is logged and before the model is."""
     register = _registration(shop, f"away {round_}")
-    shop.arm(register, "hold", (LOGGED, 1))
-    process = shop.start(register)
-    held = shop.held()
-    shop.kill_service("mlflow")
-    held.resume()
-    assert shop.finish(register, process).status == 1, "what failed here is tried again"
+    shop.fail(register, (LOGGED, 1), lambda: shop.kill_service("mlflow"))
     shop.heal()
     _register(shop, register)
 
@@ -61,12 +56,7 @@ def _register(shop: Shop, register: Step) -> None:
 
 
 def _away(shop: Shop, dies: Step) -> None:
-    shop.arm(dies, "hold", (RECORDED, 1), after=True)
-    process = shop.start(dies)
-    held = shop.held()
-    shop.kill_service("mlflow")
-    held.resume()
-    assert shop.finish(dies, process).status == 1, "what failed here is tried again"
+    shop.fail(dies, (RECORDED, 1), lambda: shop.kill_service("mlflow"), after=True)
     shop.heal()
 
 

@@ -41,32 +41,25 @@ class WhilePublishing:
 
     def __call__(self, shop: Shop, round_: int) -> None:
         publish = score_users(shop.day(round_), shop.threshold_id)[-1]
-        shop.arm(publish, "hold", self.at, after=self.after)
-        process = shop.start(publish)
-        held = shop.held()
-        self.harm(shop)
-        held.resume()
-        assert shop.finish(publish, process).status == 1, "what failed here is tried again"
+        shop.fail(publish, self.at, lambda: self.harm(shop), after=self.after)
         shop.run(publish)
         shop.heal()
 
 
-def turn_away(shop: Shop, round_: int) -> None:
-    publish = score_users(shop.day(round_), shop.threshold_id)[-1]
-    shop.ask("ALTER ROLE trailguard_writer CONNECTION LIMIT 0")
-    shop.afterwards.append(lambda: shop.ask("ALTER ROLE trailguard_writer CONNECTION LIMIT -1"))
-    assert shop.stage(publish).status == 1, "what failed here is tried again"
-    shop.restore()
-    shop.run(publish)
+@dataclass(frozen=True)
+class WriterAltered:
+    """The publisher's role is altered, as the words after ALTER ROLE say, and altered back."""
 
+    harm: str
+    mended: str
 
-def lose_patience(shop: Shop, round_: int) -> None:
-    publish = score_users(shop.day(round_), shop.threshold_id)[-1]
-    shop.ask("ALTER ROLE trailguard_writer SET statement_timeout = '5ms'")
-    shop.afterwards.append(lambda: shop.ask("ALTER ROLE trailguard_writer RESET statement_timeout"))
-    assert shop.stage(publish).status == 1, "what failed here is tried again"
-    shop.restore()
-    shop.run(publish)
+    def __call__(self, shop: Shop, round_: int) -> None:
+        publish = score_users(shop.day(round_), shop.threshold_id)[-1]
+        shop.ask(f"ALTER ROLE trailguard_writer {self.harm}")
+        shop.afterwards.append(lambda: shop.ask(f"ALTER ROLE trailguard_writer {self.mended}"))
+        assert shop.stage(publish).status == 1, "what failed here is tried again"
+        shop.restore()
+        shop.run(publish)
 
 
 FAULTS = (
@@ -86,7 +79,14 @@ FAULTS = (
         WhilePublishing(kill, (SWAPPED, 1), after=True),
     ),
     Fault(
-        "no connection left for the writer", "ALTER ROLE trailguard_writer CONNECTION LIMIT 0", turn_away, quick=True
+        "no connection left for the writer",
+        "ALTER ROLE trailguard_writer CONNECTION LIMIT 0",
+        WriterAltered("CONNECTION LIMIT 0", "CONNECTION LIMIT -1"),
+        quick=True,
     ),
-    Fault("statements of the writer are cancelled", "its statement_timeout is 5 ms", lose_patience),
+    Fault(
+        "statements of the writer are cancelled",
+        "its statement_timeout is 5 ms",
+        WriterAltered("SET statement_timeout = '5ms'", "RESET statement_timeout"),
+    ),
 )

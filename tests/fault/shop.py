@@ -117,6 +117,15 @@ class Shop:
         """Each must end well."""
         return [self.stage(step).require_ok() for step in steps]
 
+    def fail(self, step: Step, at: tuple[str, int], harm: Callable[[], None], *, after: bool = False) -> None:
+        """The stage stands still at a call, harm is done, and it goes on and fails."""
+        self.arm(step, "hold", at, after=after)
+        process = self.start(step)
+        held = self.held()
+        harm()
+        held.resume()
+        assert self.finish(step, process).status == 1, "what failed here is tried again"
+
     # --- faults ---
 
     def arm(self, step: Step, act: str, *at: tuple[str, int], after: bool = False, **more: object) -> None:

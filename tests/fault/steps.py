@@ -41,11 +41,6 @@ def ingest(stream: str, day: date) -> list[Step]:
     return [step(f"read-{stream}", **of), step(stream, module="expectations", **of), step(f"publish-{stream}", **of)]
 
 
-def from_on(steps: list[Step], stage: str) -> list[Step]:
-    """The steps that begin with the stage."""
-    return steps[[each.stage for each in steps].index(stage) :]
-
-
 def unchecked(steps: list[Step]) -> list[Step]:
     """Without Great Expectations, which change nothing and take longer than the stages between which they stand."""
     return [each for each in steps if each.module == "ml"]

@@ -8,9 +8,8 @@ from datetime import date
 from pathlib import Path
 
 from tests.fault.fault import Fault
-from tests.fault.killed import Chain, events, scoring
+from tests.fault.killed import Chain, advance, events, scoring
 from tests.fault.shop import Shop
-from tests.fault.steps import from_on
 
 SMALL = 8192  # bytes of a disk on which nothing of a day has room
 INSIDE = Path(__file__).parent / "inside"
@@ -28,10 +27,7 @@ class Mounted:
 
     def __call__(self, shop: Shop, round_: int) -> None:
         day = shop.day(round_)
-        chain = self.chain(shop, day)
-        steps = from_on(chain, self.stage)
-        if self.chain is not scoring:  # scores of all days lie there already
-            shop.run(*chain[: -len(steps)])
+        steps = advance(shop, self.chain, self.stage, day)
         shop.arm(steps[0], self.act, folder=self.folder(shop, day), size=SMALL)
         done = shop.stage(steps[0])
         assert done.status == 1, f"what failed here is tried again: {done.status}"
