@@ -1,9 +1,8 @@
-"""Trains a model as of a day and registers it as challenger.
+"""Trains a model as of a day and registers it as a candidate.
 
 **Reads** `lake/events/` before `as_of` and the labels observed before `as_of`. **Writes** `lake/training/as_of=*/`, an
 MLflow run (parameters, curves, plots, metrics beside the baseline's, the comparison, validation results) and a version
-of the candidates with the alias `challenger`, whose description links to the reports. Emits the asset `challenger`,
-which starts `promote_model`.
+of the candidates, whose description links to the reports. Emits the asset `candidate`, which starts `promote_model`.
 
 **When it fails** the champion stays and keeps scoring.
 

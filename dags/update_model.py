@@ -1,8 +1,8 @@
-"""Has the champion go on learning from what has become known since, and registers the outcome as challenger.
+"""Has the champion go on learning from what has become known since, and registers the outcome as a candidate.
 
 **Reads** what the champion has learned from, `lake/events/` before `as_of` and the labels observed before it.
-**Writes** `lake/update/as_of=*/`, an MLflow run and a version of the candidates with the alias `challenger`, as
-`train_model` does. Emits the asset `challenger`, which starts `promote_model`.
+**Writes** `lake/update/as_of=*/`, an MLflow run and a version of the candidates, as `train_model` does. Emits the asset
+`candidate`, which starts `promote_model`.
 
 Users whom the champion knew stay in their slices, so that it is judged by users whom neither has learned from; newer
 ones are dealt out by a hash, and those whom a label calls anomalous are learned from at once, before they have matured.

@@ -1,12 +1,22 @@
-"""What a promotion waits for, and what it hands on: the gate's figures and the name of whoever approved."""
+"""What a promotion is about, what it waits for, and what it hands on: the gate's figures and who approved."""
 
 import json
 import logging
+from collections.abc import Mapping
 
 from airflow.sdk.exceptions import AirflowSkipException
 from trailguard_stage import run_stage
 
 log = logging.getLogger(__name__)
+
+
+def check(version: str | None, asset_events: Mapping) -> dict:
+    """Runs the stage check-gate.
+
+    version: whom a person named. asset_events: what else started the DAG run; of several candidates, the newest counts.
+    """
+    named = [event.extra["version"] for events in asset_events.values() for event in events]
+    return run_stage("check-gate", version=version or max(named, key=int, default=""))
 
 
 def is_shadow_over(gate: dict) -> bool:
@@ -34,5 +44,6 @@ def promote(gate: dict, approval: dict, dag_run_id: str) -> dict:
         version=gate["version"],
         approved_by=person,
         gate_results=results,
+        against=gate["champion"] or "nobody",
         dag_run_id=dag_run_id,
     )

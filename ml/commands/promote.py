@@ -1,4 +1,4 @@
-"""Stages that decide whether the challenger becomes the champion, and that take it back."""
+"""Stages that decide whether a candidate becomes the champion, and that take it back."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,8 +17,10 @@ app = new_app()
 
 
 @stage(app)
-def check_gate() -> dict:
-    """Measure challenger and champion on the challenger's frozen test slice; refuse a challenger that does harm."""
+def check_gate(
+    version: Annotated[str, typer.Option(help="Of the candidates; the newest one where none is given.")] = "",
+) -> dict:
+    """Measure candidate and champion on the candidate's frozen test slice; who does no harm becomes challenger."""
     from ml.evaluation.gates import check_gates, describe_gates, require_open
     from ml.evaluation.rivals import compare_rivals
     from ml.evaluation.threshold_gate import describe_threshold, require_threshold, threshold_result
@@ -26,7 +28,7 @@ def check_gate() -> dict:
     from ml.registry.model_registry import CHALLENGER, CHAMPION
 
     registry, acting, folder = candidates(), production(), models_folder()
-    version, champion = registry.version_of(CHALLENGER), acting.find_version(CHAMPION)
+    version, champion = version or registry.newest_version(), acting.find_version(CHAMPION)
     threshold = ThresholdStore(settings().database_url).newest(registry.name, version)
     require_threshold(threshold)
     bundles = {"challenger": registry.fetch(version, folder)}
@@ -36,6 +38,7 @@ def check_gate() -> dict:
     test = snapshot.slice("test")
     results = check_gates(compare_rivals(bundles, test))
     require_open(results)
+    registry.move_alias(CHALLENGER, version)
     measured = describe_gates(results, version=version, champion=champion, users=len(test))
     return {
         "version": version,
@@ -52,6 +55,9 @@ def promote_model(
     approved_by: Annotated[str, typer.Option(help="Who decided.")],
     reason: Annotated[str, typer.Option(help="Why, for the ledger.")] = "passed the gate and was approved",
     gate_results: Annotated[str, typer.Option(help="What the gate measured, as JSON.")] = "[]",
+    against: Annotated[
+        str, typer.Option(help="Champion that the gate compared it with, or `nobody`; refused where another acts now.")
+    ] = "",
     dag_run_id: DagRunId = "",
 ) -> dict:
     """Copy the candidate into production with its threshold, and point the alias `champion` at the copy."""
@@ -72,6 +78,7 @@ def promote_model(
         reason=reason,
         gate_results=json.loads(gate_results),
         dag_run_id=dag_run_id or None,
+        against=against,
     )
     return {"candidate": version, **moved}
 

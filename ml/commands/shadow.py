@@ -25,7 +25,6 @@ app = new_app()
 @stage(app)
 def plan_challenger(start: Start, end: End) -> dict:
     """As plan-shards, of the challenger; no shard where nobody is in the champion's shadow on that day."""
-    from ml.flags.thresholds import ThresholdAbsent
     from ml.registry.model_registry import CHALLENGER, CHAMPION
 
     registry, acting = candidates(), production().find_version(CHAMPION)
@@ -35,10 +34,7 @@ def plan_challenger(start: Start, end: End) -> dict:
         return nobody
     if production().find_copy(ModelVersion(registry.name, version)) == acting:
         return nobody
-    try:
-        return plan(registry, version, start, end)
-    except ThresholdAbsent:  # it flags nobody, and the gate refuses it
-        return nobody
+    return plan(registry, version, start, end)
 
 
 @stage(app)

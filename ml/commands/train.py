@@ -170,8 +170,8 @@ def evaluate_later(
 
 
 @stage(app)
-def register_challenger(as_of: AsOf, learning: HowLearned = Learning.TRAINING, dag_run_id: DagRunId = "") -> dict:
-    """Log the training to MLflow and register its bundle among the candidates, under the alias `challenger`."""
+def register_candidate(as_of: AsOf, learning: HowLearned = Learning.TRAINING, dag_run_id: DagRunId = "") -> dict:
+    """Log the training to MLflow and register its bundle among the candidates."""
     from ml.registry.register import Training, register
 
     chosen, snapshot = settings(), load_snapshot(as_of, learning)

@@ -6,6 +6,8 @@ from ml.errors import TrailguardError
 from ml.registry.ledger import Promotion, PromotionLedger
 from ml.registry.model_registry import CHAMPION, ModelRegistry
 
+NOBODY = "nobody"
+
 
 class NothingBefore(TrailguardError):
     """The ledger knows of no champion before this one, so there is nothing to roll back to.
@@ -28,6 +30,13 @@ class MovedBefore(TrailguardError):
     """
 
 
+class GateOutdated(TrailguardError):
+    """Another champion acts by now than the one that the gate compared the challenger with, so it is not promoted.
+
+    Clear check_gate, which compares it with the one that acts.
+    """
+
+
 @dataclass(frozen=True)
 class Champion:
     """The alias of one registered model and the ledger of its moves."""
@@ -40,16 +49,26 @@ class Champion:
         return self.registry.find_version(CHAMPION)
 
     def move(
-        self, version: str, *, decided_by: str, reason: str, gate_results: list[dict], dag_run_id: str | None
+        self,
+        version: str,
+        *,
+        decided_by: str,
+        reason: str,
+        gate_results: list[dict],
+        dag_run_id: str | None,
+        against: str | None = None,
     ) -> dict[str, object]:
         """Points the alias at the version. Where it points there already, nothing is written.
 
-        Returns what was done: version, moved, from. Raises MovedBefore, PromotionNotAllowed.
+        against: the champion that the gate compared it with, NOBODY where there was none; None asks for nothing.
+        Returns what was done: version, moved, from. Raises MovedBefore, GateOutdated, PromotionNotAllowed.
         """
         before = self.version
         if before == version:
             return {"version": version, "moved": False}
         self._require_unmoved(version, dag_run_id)
+        if against and against != (before or NOBODY):
+            raise GateOutdated(compared_with=against, champion=before)
         # The ledger comes first: a move that dies half-way is finished by the next attempt, and never goes unrecorded.
         self.ledger.record(
             Promotion(
@@ -69,7 +88,7 @@ class Champion:
     def _require_unmoved(self, version: str, dag_run_id: str | None) -> None:
         """The ledger takes one move of a DAG run, and would not tell of another. The newest may have died half-way."""
         moves = self.ledger.moves(self.registry.name, CHAMPION)
-        if dag_run_id and dag_run_id in {run for _, run in moves} and moves[-1] != (version, dag_run_id):
+        if dag_run_id and dag_run_id in {move.dag_run_id for move in moves} and moves[-1][1:] != (version, dag_run_id):
             raise MovedBefore(dag_run_id=dag_run_id, champion=self.version, asked=version)
 
     def version_before(self, *, dag_run_id: str | None) -> str:
@@ -79,10 +98,10 @@ class Champion:
         Raises NothingBefore, LedgerContradicted.
         """
         moves = self.ledger.moves(self.registry.name, CHAMPION)
-        begun = [to for to, run in moves if dag_run_id and run == dag_run_id]
+        begun = [move.to for move in moves if dag_run_id and move.dag_run_id == dag_run_id]
         if begun:
             return begun[-1]
-        standing = champions([to for to, _ in moves])
+        standing = champions([(move.before, move.to) for move in moves])
         if standing[-1:] != [self.version]:
             raise LedgerContradicted(alias=self.version, ledger=standing[-1] if standing else None)
         if len(standing) < 2:
@@ -90,10 +109,16 @@ class Champion:
         return standing[-2]
 
 
-def champions(moves: list[str]) -> list[str]:
-    """The versions that the alias was moved to, without those it was moved back from; the last one acts."""
+def champions(moves: list[tuple[str | None, str]]) -> list[str]:
+    """The versions that the alias was moved to, without those it was moved back from; the last one acts.
+
+    moves: from where to where. A move that was recorded and never made does not count: the one after it tells from
+    where the alias really went.
+    """
     standing: list[str] = []
-    for version in moves:
+    for before, version in moves:
+        if before in standing:
+            del standing[standing.index(before) + 1 :]
         if version in standing:
             del standing[standing.index(version) + 1 :]
         else:

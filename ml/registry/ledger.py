@@ -2,11 +2,20 @@
 
 import json
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from psycopg2 import errors
 
 from ml.errors import ExitCode, TrailguardError
 from ml.postgres import insert_row, transaction
+
+
+class Move(NamedTuple):
+    """What the ledger tells of a move of an alias. before: None where the alias pointed nowhere."""
+
+    before: str | None
+    to: str
+    dag_run_id: str | None
 
 
 @dataclass(frozen=True)
@@ -51,12 +60,12 @@ class PromotionLedger:
         except errors.InsufficientPrivilege:
             raise PromotionNotAllowed(model=promotion.model_name) from None
 
-    def moves(self, model_name: str, alias: str) -> list[tuple[str, str | None]]:
-        """(to_version, dag_run_id) of every move of the alias, the first one first."""
+    def moves(self, model_name: str, alias: str) -> list[Move]:
+        """Every move of the alias, the first one first."""
         query = (
-            "SELECT to_version, dag_run_id FROM promotion_ledger WHERE model_name = %s AND alias = %s "
+            "SELECT from_version, to_version, dag_run_id FROM promotion_ledger WHERE model_name = %s AND alias = %s "
             "ORDER BY promotion_id"
         )
         with transaction(self.url) as rows:
             rows.execute(query, [model_name, alias])
-            return rows.fetchall()
+            return [Move(*row) for row in rows.fetchall()]

@@ -21,7 +21,7 @@ _ABSENT = {ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAM
 class AliasPointsNowhere(TrailguardError):
     """No version of the registered model carries the alias.
 
-    Run train_model, and promote_model for a champion, first; flags that are already published stand.
+    Run train_model and promote_model first; flags that are already published stand.
     """
 
 
@@ -62,6 +62,13 @@ class ModelRegistry:
             if error.error_code in _ABSENT:
                 return None
             raise
+
+    def newest_version(self) -> str:
+        """Raises VersionAbsent where there is none."""
+        found = self.client.search_model_versions(f"name = '{self.name}'", 1, ["version_number DESC"])
+        if not found:
+            raise VersionAbsent(model=self.name, version="of any number")
+        return str(found[0].version)
 
     def require(self, version: str) -> None:
         """Raises VersionAbsent."""

@@ -15,7 +15,7 @@ from mlflow.models.model import ModelInfo
 from ml.models.bundle import TREES
 from ml.registry.digest import folder_digest
 from ml.registry.model_input import signature_of, to_example
-from ml.registry.model_registry import CHALLENGER, DIGEST_TAG, ModelRegistry
+from ml.registry.model_registry import DIGEST_TAG, ModelRegistry
 from ml.registry.reports import describe_version, log_reports
 from ml.sequences.sequences import Sequences
 
@@ -49,7 +49,7 @@ class Training:
 
 
 def register(registry: ModelRegistry, training: Training, *, dag_run_id: str) -> str:
-    """Logs the training, registers its bundle, points the alias `challenger` at it and returns the version.
+    """Logs the training, registers its bundle and returns the version.
 
     An attempt that died with the version made is finished by the next one, which makes no second.
     """
@@ -74,7 +74,6 @@ def register(registry: ModelRegistry, training: Training, *, dag_run_id: str) ->
     heading = f"{architecture}, {_MADE[training.learning]} as of {training.as_of}"
     told = describe_version(heading, run.info, reports, training.comparison)
     registry.client.update_model_version(registry.name, version, told)
-    registry.move_alias(CHALLENGER, version)
     return version
 
 

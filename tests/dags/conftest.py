@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+TELLS = "import json, os, sys\nprint(json.dumps({'asked': sys.argv[1:], **os.environ}))\n"
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +23,13 @@ def dags(tmp_path_factory: pytest.TempPathFactory):
     bag = DagBag(str(ROOT / "dags"))
     assert bag.import_errors == {}
     return bag.dags
+
+
+@pytest.fixture
+def telling_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stages, of ml and of `telling`, that do nothing but tell what they were asked and their environment."""
+    (tmp_path / "telling.py").write_text(TELLS)
+    (tmp_path / "ml").mkdir()
+    (tmp_path / "ml" / "__main__.py").write_text(TELLS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)

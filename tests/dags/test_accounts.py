@@ -18,19 +18,13 @@ SERVICE = {
 }
 PIPELINE = {name: SERVICE[name] for name in ("TRAILGUARD_DATABASE_URL", "MLFLOW_TRACKING_USERNAME", "TRAILGUARD_LAKE")}
 PROMOTER = PIPELINE | {"TRAILGUARD_DATABASE_URL": "promoter's", "MLFLOW_TRACKING_USERNAME": "promoter"}
-TELLS_ITS_ENVIRONMENT = "import json, os, sys\nprint(json.dumps({'asked': sys.argv[1:], **os.environ}))\n"
 
 
 @pytest.fixture
-def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This process has a service's environment, and its stages tell theirs: module `telling`, or ml itself."""
+def service(telling_stages: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process has a service's environment."""
     for name, value in SERVICE.items():
         monkeypatch.setenv(name, value)
-    (tmp_path / "telling.py").write_text(TELLS_ITS_ENVIRONMENT)
-    (tmp_path / "ml").mkdir()
-    (tmp_path / "ml" / "__main__.py").write_text(TELLS_ITS_ENVIRONMENT)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
 
 
 def accounts_of(told: dict) -> dict[str, str]:
@@ -64,7 +58,7 @@ def test_a_stage_that_is_started_as_the_promoter_has_the_promoter_s_rights_alone
 
 @pytest.mark.usefixtures("service")
 def test_a_promotion_runs_as_the_promoter():
-    told = promote({"version": "3", "results": []}, {"responded_by_user": {"name": "ann"}}, "by hand")
+    told = promote({"version": "3", "champion": None, "results": []}, {"responded_by_user": {"name": "ann"}}, "by hand")
     assert told["asked"][:5] == ["promote-model", "--version", "3", "--approved-by", "ann"]
     assert accounts_of(told) == PROMOTER
 

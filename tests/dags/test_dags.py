@@ -26,7 +26,7 @@ GRAPHS = {  # side by side where there are several in brackets
         "fit_model",
         "calibrate_scores",
         "evaluate_model",
-        "register_challenger",
+        "register_candidate",
         "choose_threshold",
     ],
     "update_model": [
@@ -35,7 +35,7 @@ GRAPHS = {  # side by side where there are several in brackets
         "fit_update",
         "calibrate_scores",
         "evaluate_model",
-        "register_challenger",
+        "register_candidate",
         "choose_threshold",
     ],
     "choose_threshold": ["choose_threshold"],
@@ -70,7 +70,7 @@ GRAPHS = {  # side by side where there are several in brackets
 OUTLETS = {
     "publish_events": "events",
     "publish_labels": "labels",
-    "choose_threshold": "challenger",
+    "choose_threshold": "candidate",
     "move_alias": "champion",
     "rollback_model": "champion",
     "publish_flags": "flags",

@@ -161,9 +161,9 @@ def test_a_challenger_is_scored_in_the_shadow_and_reported_before_anybody_is_ask
     """It is the champion's twin with a threshold that promises less, so it flags more."""
     first, candidates = client.get_model_version_by_alias("trailguard", "champion"), "trailguard-candidates"
     candidate = str(client.copy_model_version(first.source, candidates).version)
-    client.set_registered_model_alias(candidates, "challenger", candidate)
     milder = ["--model", candidates, "--version", candidate, "--precision-floor", "0.25", "--confidence", "0.6"]
     run_stage(travelled.journey, "choose-threshold", "--as-of", str(travelled.days[0]), *milder)
+    run_stage(travelled.journey, "check-gate", "--version", candidate)
     seen, recommended = "SELECT user_id FROM current_flag ORDER BY user_id", travelled.url("trailguard_recommender")
     before = rows(recommended, seen)
     travelled.airflow.backfill("shadow_challenger", travelled.days[0], travelled.days[SHADOW_DAYS])
@@ -172,7 +172,7 @@ def test_a_challenger_is_scored_in_the_shadow_and_reported_before_anybody_is_ask
     assert found == [(day, candidates) for day in travelled.days[:SHADOW_DAYS]], "and not on the day after"
     assert rows(recommended, seen) == before
 
-    run = travelled.airflow.trigger("promote_model")
+    run = travelled.airflow.trigger("promote_model", version=candidate)
     travelled.airflow.answer("promote_model", run, "approve", "Approve")
     travelled.airflow.wait_for_run("promote_model", run)
     reported = {item.path for item in client.list_artifacts(first.run_id, "shadow")}
@@ -226,12 +226,12 @@ def test_a_new_kind_of_label_makes_the_monitor_update_the_champion_once_and_say_
     assert "9 users of kind review_ring, which training did not know" in reason
     run = travelled.airflow.wait_for_run("update_model", f"monitor__{last}")
     assert run["conf"] == {"as_of": str(last + timedelta(days=1)), "reason": reason}
-    done = {task["task_id"]: task["state"] for task in travelled.airflow.tasks("update_model", f"monitor__{last}")}
-    assert done["register_challenger"] == "success", "the source has ended by the wall clock; it runs all the same"
-    challenger = client.get_model_version_by_alias("trailguard-candidates", "challenger")
-    assert challenger.tags["learning"] == "update"
-    assert challenger.description.startswith(f"gru, updated as of {last + timedelta(days=1)}")
-    trained = client.get_run(challenger.run_id).data
+    registered = travelled.airflow.returned("update_model", f"monitor__{last}", "register_candidate")
+    assert registered, "the source has ended by the wall clock; it runs all the same"
+    updated = client.get_model_version(registered["model"], registered["version"])
+    assert updated.tags["learning"] == "update"
+    assert updated.description.startswith(f"gru, updated as of {last + timedelta(days=1)}")
+    trained = client.get_run(updated.run_id).data
     first = client.get_model_version_by_alias("trailguard", "champion").tags["snapshot_fingerprint"]
     assert trained.params["predecessor"] == first
     assert trained.metrics["gru/all/roc_auc"] > 0.5

@@ -2,7 +2,6 @@
 
 import time
 
-from ml.registry.model_registry import CHALLENGER
 from tests.fault.fault import Fault
 from tests.fault.killed import scoring
 from tests.fault.models import CANDIDATES, RECORDED, Move
@@ -28,7 +27,7 @@ def away_at_registration(shop: Shop, round_: int) -> None:
     _register(shop, register)
 
 
-def die_between_version_and_alias(shop: Shop, round_: int) -> None:
+def die_between_version_and_tags(shop: Shop, round_: int) -> None:
     register = _registration(shop, f"killed {round_}")
     shop.arm(register, "kill", (LOGGED, 1), after=True)
     assert shop.stage(register).status == -9
@@ -37,15 +36,15 @@ def die_between_version_and_alias(shop: Shop, round_: int) -> None:
 
 
 def _registration(shop: Shop, run: str) -> Step:
-    return step("register-challenger", as_of=shop.days[0], dag_run_id=f"register {run} {time.time_ns()}")
+    return step("register-candidate", as_of=shop.days[0], dag_run_id=f"register {run} {time.time_ns()}")
 
 
 def _register(shop: Shop, register: Step) -> None:
-    """The training has one version, whole, and it is the challenger."""
+    """The training has one version, whole."""
     (done,) = shop.run(register)
-    challenger = shop.registry.get_model_version_by_alias(CANDIDATES, CHALLENGER)
-    assert str(challenger.version) == done.told["version"]
-    assert {"bundle_sha256", "as_of", "snapshot_fingerprint"} <= set(challenger.tags)
+    registered = shop.registry.get_model_version(CANDIDATES, done.told["version"])
+    assert {"bundle_sha256", "as_of", "snapshot_fingerprint"} <= set(registered.tags)
+    assert registered.description
     run = register.arguments[-1]
     trained = [
         version
@@ -66,9 +65,9 @@ FAULTS = (
         "MLflow killed during a registration", "SIGKILL to the server before the model is logged", away_at_registration
     ),
     Fault(
-        "registration killed between version and alias",
-        "SIGKILL to the stage with the version made, untagged, and no alias",
-        die_between_version_and_alias,
+        "registration killed between version and tags",
+        "SIGKILL to the stage with the version made, and nothing told of it",
+        die_between_version_and_tags,
     ),
     Fault(
         "MLflow killed between ledger and alias",

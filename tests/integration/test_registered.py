@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ml.calibration.probability import ProbabilityCalibration
@@ -105,7 +106,7 @@ def run_stages(promoter: str) -> Registered:
     train.fit_model(as_of=AS_OF, architecture=Choice.WINNER)
     finish_training(AS_OF)
     registry = candidates()
-    version = registry.version_of(CHALLENGER)
+    version = registry.newest_version()
     threshold.choose_threshold(as_of=AS_OF, model=registry.name, version=version)
     return Registered(registry, version, trained.learned_folder(AS_OF), promoter)
 
@@ -113,7 +114,7 @@ def run_stages(promoter: str) -> Registered:
 def finish_training(as_of: str, learning: Learning = Learning.TRAINING) -> None:
     train.calibrate_scores(as_of=as_of, learning=learning)
     train.evaluate_model(as_of=as_of, learning=learning)
-    train.register_challenger(as_of=as_of, learning=learning, dag_run_id="by hand")
+    train.register_candidate(as_of=as_of, learning=learning, dag_run_id="by hand")
 
 
 def test_the_comparison_stays_in_the_lake_and_its_report_goes_with_the_version(registered: Registered):
@@ -238,13 +239,16 @@ def test_another_budget_makes_a_new_threshold_of_the_same_version_for_intervals_
 
 
 def test_a_policy_that_none_keeps_is_answered_and_bars_the_version_until_one_is_found(registered: Registered):
-    later = str((START + timedelta(days=53)).date())
+    registry, later = registered.registry, str((START + timedelta(days=53)).date())
+    registry.client.delete_registered_model_alias(registry.name, CHALLENGER)
     threshold.choose_threshold(as_of=later, **registered.model.facts, precision_floor="0.99", confidence="0.999")
     assert newest(registered).value is None
     with pytest.raises(PolicyNotKept, match=r"No threshold keeps precision >= 0\.99.*Nearest is"):
-        promote.check_gate()
+        promote.check_gate(version=registered.version)
+    assert registry.find_version(CHALLENGER) is None, "whom the gate refuses takes nobody's place"
     threshold.choose_threshold(as_of=later, **registered.model.facts, precision_floor="0.2")
-    promote.check_gate()
+    promote.check_gate(version=registered.version)
+    assert registry.find_version(CHALLENGER) == registered.version
 
 
 def test_a_policy_that_makes_no_sense_is_refused_by_its_name(registered: Registered):
@@ -252,10 +256,10 @@ def test_a_policy_that_makes_no_sense_is_refused_by_its_name(registered: Registe
         threshold.choose_threshold(as_of=AS_OF, **registered.model.facts, alert_budget="20")
 
 
-def fetch_challenger(folder: Path) -> Path:
+def fetch_model(registry: ModelRegistry, version: str, folder: Path) -> Path:
     from mlflow.artifacts import download_artifacts
 
-    return Path(download_artifacts(f"models:/trailguard-candidates@{CHALLENGER}", dst_path=str(folder)))
+    return Path(download_artifacts(f"models:/{registry.name}/{version}", dst_path=str(folder)))
 
 
 def score_example(bundle: Path, logged: Path) -> np.ndarray:
@@ -272,7 +276,7 @@ def score_example(bundle: Path, logged: Path) -> np.ndarray:
 FRESH = """
 import json, sys, mlflow
 mlflow.set_tracking_uri(sys.argv[1])
-folder = mlflow.artifacts.download_artifacts("models:/trailguard-candidates@challenger")
+folder = mlflow.artifacts.download_artifacts("models:/" + sys.argv[2])
 model, example = mlflow.pyfunc.load_model(folder), mlflow.models.Model.load(folder).load_input_example(folder)
 logits, needs = model.predict(example)["logit"].tolist(), open(folder + "/requirements.txt").read()
 print(json.dumps({"logits": logits, "needs": needs, "keras": "keras" in sys.modules}))
@@ -280,11 +284,12 @@ print(json.dumps({"logits": logits, "needs": needs, "keras": "keras" in sys.modu
 
 
 def test_the_registry_alone_lets_a_fresh_process_score_the_same(registered: Registered, tmp_path: Path):
-    command = [sys.executable, "-c", FRESH, settings().mlflow_tracking_uri]
+    command = [sys.executable, "-c", FRESH, settings().mlflow_tracking_uri, str(registered.model)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     answer = json.loads(done.stdout.splitlines()[-1])
-    here = score_example(registered.training / "bundle", fetch_challenger(tmp_path))
+    logged = fetch_model(registered.registry, registered.version, tmp_path)
+    here = score_example(registered.training / "bundle", logged)
     assert answer["logits"] == pytest.approx(here.tolist(), abs=1e-6, nan_ok=True)
     assert len(here) > 1
     assert "lightgbm==" in answer["needs"]
@@ -334,10 +339,11 @@ def test_a_blend_that_doubts_labels_is_registered_and_scores_as_it_did_in_traini
     doubt = trained.learned_folder(day_before) / "doubt"
     train.fit_model(as_of=day_before, architecture=Choice.BLEND, doubt=str(doubt))
     finish_training(day_before)
-    run = registered.registry.client.get_run(registered.registry.run_id(registered.registry.version_of(CHALLENGER)))
+    registry, version = registered.registry, registered.registry.newest_version()
+    run = registry.client.get_run(registry.run_id(version))
     assert run.data.params["architecture"] == "blend"
     assert float(run.data.params["wrong_labels"]) == json.loads((doubt / "doubt.json").read_text())["wrong"] > 0
-    folder = fetch_challenger(tmp_path)
+    folder = fetch_model(registry, version, tmp_path)
     there = score_example(next(folder.rglob("training.json")).parent, folder)
     here = score_example(trained.learned_folder(day_before) / "bundle", folder)
     assert there == pytest.approx(here, abs=1e-6, nan_ok=True)
@@ -371,7 +377,7 @@ def test_the_champion_goes_on_learning_once_there_is_something_to_learn(
     assert taken["news"]["anomalous"] > 20
     update.fit_update(as_of=later)
     finish_training(later, Learning.UPDATE)
-    registry, version = registered.registry, registered.registry.version_of(CHALLENGER)
+    registry, version = registered.registry, registered.registry.newest_version()
     assert version != registered.version
     tags, described = registry.tags(version), registry.client.get_model_version(registry.name, version).description
     assert tags["learning"] == "update"
@@ -391,7 +397,6 @@ def test_an_erased_user_leaves_the_version_its_snapshot_its_threshold_and_its_ga
 ):
     predictions = registered.training / "comparison" / "predictions.parquet"
     user = pq.read_table(predictions)["user_id"][0].as_py()
-    registered.registry.move_alias(CHALLENGER, registered.version)
     with monkeypatch.context() as patch:
         patch.setenv("TRAILGUARD_DATABASE_URL", url_of("trailguard_eraser"))
         settings.cache_clear()
@@ -401,13 +406,13 @@ def test_an_erased_user_leaves_the_version_its_snapshot_its_threshold_and_its_ga
     assert told["files"].keys() >= {"events", "training"}
     assert user not in pq.read_table(predictions)["user_id"].to_pylist()
     assert trained.load_learned_from(registered.registry.tags(registered.version)).erased == 1
-    promote.check_gate()
+    promote.check_gate(version=registered.version)
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["erased_since_training"] == 1
     threshold.choose_threshold(as_of=str((START + timedelta(days=54)).date()), **registered.model.facts)
     assert newest(registered).value is not None
 
 
-def test_a_registration_that_died_before_its_alias_is_finished_and_makes_no_second_version(
+def test_a_registration_that_died_with_the_version_made_is_finished_and_makes_no_second_version(
     registered: Registered, monkeypatch: pytest.MonkeyPatch
 ):
     def die(*_: object) -> None:
@@ -415,11 +420,11 @@ def test_a_registration_that_died_before_its_alias_is_finished_and_makes_no_seco
 
     finish_training(AS_OF)
     with monkeypatch.context() as patch:
-        patch.setattr(ModelRegistry, "move_alias", die)
+        patch.setattr(MlflowClient, "update_model_version", die)
         with pytest.raises(InputAbsent):
-            train.register_challenger(as_of=AS_OF, dag_run_id="died")
+            train.register_candidate(as_of=AS_OF, dag_run_id="died")
     client = registered.registry.client
     versions = len(client.search_model_versions(f"name = '{registered.registry.name}'"))
-    train.register_challenger(as_of=AS_OF, dag_run_id="died")
-    train.register_challenger(as_of=AS_OF, dag_run_id="another")
+    train.register_candidate(as_of=AS_OF, dag_run_id="died")
+    train.register_candidate(as_of=AS_OF, dag_run_id="another")
     assert len(client.search_model_versions(f"name = '{registered.registry.name}'")) == versions + 1

@@ -7,7 +7,7 @@ TRAININGS = {"train_model": "Trained", "update_model": "Trained further"}
 
 def candidate_of(deed: dict) -> str | None:
     """The version that a training registered, or that a promotion was about."""
-    registered = deed["returned"].get("register_challenger") or deed["returned"].get("check_gate") or {}
+    registered = deed["returned"].get("register_candidate") or deed["returned"].get("check_gate") or {}
     return registered.get("version") or deed.get("candidate")
 
 

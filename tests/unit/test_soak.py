@@ -56,7 +56,7 @@ def deed(dag: str, by: str, **told: object) -> dict:
 
 def trained(version: str, by: str) -> dict:
     threshold = {"value": 0.4, "guarantee": "precision >= 0.5", "shortfall": None}
-    returned = {"register_challenger": {"version": version}, "choose_threshold": threshold}
+    returned = {"register_candidate": {"version": version}, "choose_threshold": threshold}
     return deed("train_model", by, returned=returned, asked={"as_of": "2026-06-18"})
 
 

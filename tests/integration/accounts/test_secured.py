@@ -68,7 +68,7 @@ def test_a_promotion_is_recorded_by_the_promoter_alone_and_read_by_the_pipeline(
     with pytest.raises(PromotionNotAllowed):
         ledger[PIPELINE].record(promotion)
     ledger[PROMOTER].record(promotion)
-    assert ledger[PIPELINE].moves(PRODUCTION, CHAMPION) == [("1", None)]
+    assert ledger[PIPELINE].moves(PRODUCTION, CHAMPION) == [(None, "1", None)]
 
 
 def test_every_service_is_healthy_and_up_again_changes_nothing(secured: Stack):
