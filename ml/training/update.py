@@ -33,7 +33,7 @@ from ml.training.tuning import Tuning
 REPLAYED = 6  # users whom the network knew, for each that is news
 HEAVIEST = 20.0  # times as much as another user: a single one must not decide
 # Of the epochs none is chosen: those held out are of kinds that it knew, and have it stop at once.
-GENTLY = {"learning_rate": 1e-3, "epochs": 4, "tuning": Tuning.FULL}
+GENTLY = {"learning_rate": 3e-4, "epochs": 4, "tuning": Tuning.FULL}
 
 
 def update(snapshot_folder: Path, bundle: Path, predecessor: Path, seed: int) -> dict[str, object]:
