@@ -3,7 +3,8 @@
 A family arrives in the simulated marketplace with 240 accounts. The champion was trained the day before. When the day
 ends on which the first labels of the family became known, and a day later, the champion is updated and, beside it, a
 model is trained from scratch on what was known by then. They judge those users of the day that follows whom nobody has
-labelled yet. Each catches the users whom it ranks above 97 % of that day's good ones.
+labelled yet. Each catches the users whom it ranks above 97 % of that day's good ones. What the update has forgotten
+shows on the champion's own test slice, of whose users neither has learned.
 """
 
 import sys
@@ -21,6 +22,7 @@ from ml.comparison.history import History, read_history
 from ml.comparison.protocol import Protocol
 from ml.datasets.descriptor import load_descriptor
 from ml.datasets.marketplace import World, simulate
+from ml.evaluation.rivals import compare_rivals
 from ml.models.config import Architecture
 from ml.scoring.scorer import open_model
 from ml.sequences.build import Selection, build_sequences
@@ -40,23 +42,31 @@ WORLDS = (("scraper", "bot", 11), ("scraper", "bot", 12), ("burst", "abnormal_tr
 DAY = timedelta(days=1)
 EVENINGS = {"first": 0, "second": 1}  # days after the one of the first labels
 CHAMPION, UPDATED, ANEW = "champion", "updated", "trained anew"
+QUESTIONS = (  # figure, and whom the update is beside
+    ("new_kinds", CHAMPION),
+    ("new_kinds", ANEW),
+    ("old_kinds", CHAMPION),
+    ("old_kinds", ANEW),
+    ("tested", CHAMPION),
+)
 
 
 @dataclass(frozen=True)
 class Caught:
-    """Shares of the users whom nobody has labelled: of the new kind, and of the others."""
+    """new_kinds, old_kinds: shares of the users whom nobody has labelled. tested: ROC AUC on the champion's test slice;
+    NaN of a model that may have learned from it."""
 
-    new: float
-    old: float
+    new_kinds: float
+    old_kinds: float
+    tested: float
 
 
 def measure(*, quick: bool) -> list[Row]:
     worlds = [measure_world(*world) for world in (WORLDS[:1] if quick else WORLDS)]
     return [
-        _compare(f"update_{evening}_evening_{kinds}_kinds", [world[evening] for world in worlds], kinds, peer)
+        _compare(f"update_{evening}_evening_{figure}", [world[evening] for world in worlds], figure, peer)
         for evening in EVENINGS
-        for kinds in ("new", "old")
-        for peer in (CHAMPION, ANEW)
+        for figure, peer in QUESTIONS
     ]
 
 
@@ -71,17 +81,26 @@ def measure_world(family: str, kind: str, seed: int) -> dict[str, dict[str, Caug
             as_of = shop.first_evening + later * DAY
             found[evening] = shop.judge_all(as_of)
             told = f"{family}, seed {seed}, {shop.known(as_of, kind).num_rows} labelled by {as_of.date()}"
-            shares = (f"{name} {one.new:.2f} and {one.old:.2f}" for name, one in found[evening].items())
-            print(f"{told}; new and other kinds caught: {', '.join(shares)}", file=sys.stderr)  # noqa: T201
+            shares = (
+                f"{name} {one.new_kinds:.2f}, {one.old_kinds:.2f} and {one.tested:.3f}"
+                for name, one in found[evening].items()
+            )
+            print(f"{told}; new and other kinds caught, ROC AUC on the test: {'; '.join(shares)}", file=sys.stderr)  # noqa: T201
     return found
 
 
-def _compare(name: str, found: list[dict[str, Caught]], kinds: str, peer: str) -> Row:
-    ours, theirs = (np.array([getattr(world[who], kinds) for world in found]) for who in (UPDATED, peer))
+def _compare(name: str, found: list[dict[str, Caught]], figure: str, peer: str) -> Row:
+    ours, theirs = (np.array([getattr(world[who], figure) for world in found]) for who in (UPDATED, peer))
     ratios = ours / theirs
     middle = [float(np.mean(figures)) for figures in (ours, theirs)]
     spread = float(ratios.min()), float(ratios.max())
-    return Row(f"{name}_vs_{peer.replace(' ', '_')}", *middle, "share", middle[0] / middle[1], *spread)
+    return Row(
+        f"{name}_vs_{peer.replace(' ', '_')}",
+        *middle,
+        "ROC AUC" if figure == "tested" else "share",
+        middle[0] / middle[1],
+        *spread,
+    )
 
 
 @dataclass(frozen=True)
@@ -116,8 +135,13 @@ class Shop:
         update(self.folder / "after", self.folder / UPDATED, self.folder / CHAMPION, 0)
         self._freeze("anew", as_of)
         train(self.folder / "anew", self.folder / ANEW, configure(Architecture.GRU), 0)
-        trails = self._unknown(as_of)
-        return {name: self._judge(self.folder / name, trails) for name in (CHAMPION, UPDATED, ANEW)}
+        trails, test = self._unknown(as_of), Snapshot.load(self.folder / "after").slice("test")
+        rivals = compare_rivals({name: self.folder / name for name in (CHAMPION, UPDATED)}, test)
+        tested = {name: rivals[name]["roc_auc"].value for name in (CHAMPION, UPDATED)}
+        return {
+            name: Caught(*self._judge(self.folder / name, trails), tested.get(name, float("nan")))
+            for name in (CHAMPION, UPDATED, ANEW)
+        }
 
     def known(self, at: datetime, kind: str = "") -> pa.Table:
         """Labels observed before then, of one kind or of all."""
@@ -125,12 +149,13 @@ class Shop:
         found = labels.filter(pc.less(labels["observed_at"], pa.scalar(at, labels["observed_at"].type)))
         return found.filter(pc.field("kind") == kind) if kind else found
 
-    def _judge(self, bundle: Path, trails: Sequences) -> Caught:
+    def _judge(self, bundle: Path, trails: Sequences) -> tuple[float, ...]:
+        """Shares caught: of the new kind, and of the others."""
         featurizer, kinds = Featurizer.load(bundle), self._truth(trails)
         logits = open_model(bundle, featurizer, 2).last_logits(featurizer.transform(trails))
         good, new = kinds == "", kinds == self.kind
         level = np.quantile(logits[good], 1 - FALSE_ALARMS)
-        return Caught(*(float((logits[who] > level).mean()) for who in (new, ~new & ~good)))
+        return tuple(float((logits[who] > level).mean()) for who in (new, ~new & ~good))
 
     def _unknown(self, as_of: datetime) -> Sequences:
         """Of the users of the day after as_of whom nobody has labelled by then, and whom no model has learned from."""

@@ -47,17 +47,27 @@ def tries(shop: Shop, dag: str, run: str, task: str) -> int:
 
 
 def require_success(shop: Shop, dag: str, run: str) -> None:
-    until(lambda: state(shop, dag, run) in DONE, f"{dag} {run} to end")
+    _see_end(shop, dag, run)
     assert state(shop, dag, run) == "success", f"{dag} {run} failed"
 
 
 def see_through(shop: Shop, dag: str, run: str, task: str) -> None:
     """Until the DAG run has succeeded. Where its retries, seconds apart here, were over before a service was back, the
     task is cleared once, as an operator would."""
-    until(lambda: state(shop, dag, run) in DONE, f"{dag} {run} to end")
+    _see_end(shop, dag, run)
     if state(shop, dag, run) == "failed":
         clear(shop, dag, run, task)
     require_success(shop, dag, run)
+
+
+def _see_end(shop: Shop, dag: str, run: str) -> None:
+    """An operator looks after the stack meanwhile: what a fault takes down with it may fall some seconds later."""
+
+    def ended() -> bool:
+        shop.heal()
+        return state(shop, dag, run) in DONE
+
+    until(ended, f"{dag} {run} to end")
 
 
 def workers_of(stage: psutil.Process, scheduler: int) -> list[psutil.Process]:
