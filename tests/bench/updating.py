@@ -17,12 +17,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from sklearn.metrics import roc_auc_score
 
 from ml.comparison.history import History, read_history
 from ml.comparison.protocol import Protocol
 from ml.datasets.descriptor import load_descriptor
 from ml.datasets.marketplace import World, simulate
-from ml.evaluation.rivals import compare_rivals
+from ml.evaluation.views import ALL, cut_views, last_targets
 from ml.models.config import Architecture
 from ml.scoring.scorer import open_model
 from ml.sequences.build import Selection, build_sequences
@@ -103,6 +104,17 @@ def _compare(name: str, found: list[dict[str, Caught]], figure: str, peer: str) 
     )
 
 
+def _rank(bundle: Path, test: Sequences) -> float:
+    """ROC AUC over whole trails."""
+    seen = cut_views(test, WINDOW)[ALL]
+    return float(roc_auc_score(last_targets(seen), _judge(bundle, seen)))
+
+
+def _judge(bundle: Path, trails: Sequences) -> np.ndarray:
+    featurizer = Featurizer.load(bundle)
+    return open_model(bundle, featurizer, 2).last_logits(featurizer.transform(trails))
+
+
 @dataclass(frozen=True)
 class Shop:
     """A simulated shop in a folder with its raw files. kind: of the family that arrives."""
@@ -136,10 +148,9 @@ class Shop:
         self._freeze("anew", as_of)
         train(self.folder / "anew", self.folder / ANEW, configure(Architecture.GRU), 0)
         trails, test = self._unknown(as_of), Snapshot.load(self.folder / "after").slice("test")
-        rivals = compare_rivals({name: self.folder / name for name in (CHAMPION, UPDATED)}, test)
-        tested = {name: rivals[name]["roc_auc"].value for name in (CHAMPION, UPDATED)}
+        tested = {name: _rank(self.folder / name, test) for name in (CHAMPION, UPDATED)}
         return {
-            name: Caught(*self._judge(self.folder / name, trails), tested.get(name, float("nan")))
+            name: Caught(*self._catch(self.folder / name, trails), tested.get(name, float("nan")))
             for name in (CHAMPION, UPDATED, ANEW)
         }
 
@@ -149,10 +160,9 @@ class Shop:
         found = labels.filter(pc.less(labels["observed_at"], pa.scalar(at, labels["observed_at"].type)))
         return found.filter(pc.field("kind") == kind) if kind else found
 
-    def _judge(self, bundle: Path, trails: Sequences) -> tuple[float, ...]:
+    def _catch(self, bundle: Path, trails: Sequences) -> tuple[float, ...]:
         """Shares caught: of the new kind, and of the others."""
-        featurizer, kinds = Featurizer.load(bundle), self._truth(trails)
-        logits = open_model(bundle, featurizer, 2).last_logits(featurizer.transform(trails))
+        logits, kinds = _judge(bundle, trails), self._truth(trails)
         good, new = kinds == "", kinds == self.kind
         level = np.quantile(logits[good], 1 - FALSE_ALARMS)
         return tuple(float((logits[who] > level).mean()) for who in (new, ~new & ~good))
