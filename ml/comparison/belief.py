@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.comparison.fitted import Asked, Refittable
-from ml.comparison.material import Material
+from ml.comparison.fitted import Refittable
+from ml.comparison.material import Asked, Material
 from ml.comparison.slices import TARGET, Slice
 from ml.sequences.sequences import Sequences
 from ml.training.relabel import relabel

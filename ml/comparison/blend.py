@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.comparison.fitted import Asked, Fitted
-from ml.comparison.material import Material
+from ml.comparison.fitted import Fitted
+from ml.comparison.material import Asked, Material
 from ml.models.blend import stack, weigh
 
 

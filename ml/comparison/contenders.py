@@ -10,9 +10,9 @@ import numpy as np
 from ml.comparison.belief import Believing
 from ml.comparison.blend import fit_blend
 from ml.comparison.doubt import doubt
-from ml.comparison.fitted import Asked, Fitted, Trained
+from ml.comparison.fitted import Fitted, Trained
 from ml.comparison.forgery import forge, keep_good
-from ml.comparison.material import Material
+from ml.comparison.material import Asked, Material
 from ml.comparison.one_class import (
     ALARMS,
     OneClass,

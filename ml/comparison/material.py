@@ -4,16 +4,43 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
 import pyarrow as pa
 
 from ml.comparison.controls import Control
-from ml.comparison.fitted import Asked
 from ml.comparison.folds import Fold
 from ml.comparison.questions import Question
 from ml.comparison.slices import EventSlice, Slice
 from ml.contracts.events import Kind
-from ml.sequences.features import Featurizer
+from ml.models.boosting import Table
+from ml.sequences.features import Featurizer, Steps
+from ml.sequences.sequences import Sequences
 from ml.training.steps import TargetedSteps
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Moments at which a score is asked for.
+
+    trails, steps: the trails, as events and as inputs. rows: int64 (asked,), the steps asked about. columns: float32
+    (asked, columns), what a table knows then. named: user_id, event_id, event_time, target and kind of each.
+    """
+
+    trails: Sequences
+    steps: Steps
+    rows: np.ndarray
+    columns: np.ndarray
+    named: pa.Table
+
+    @property
+    def table(self) -> Table:
+        """What a table model learns from."""
+        return Table(self.columns, self.targets)
+
+    @property
+    def targets(self) -> np.ndarray:
+        """int8 (asked,)."""
+        return self.named["target"].to_numpy()
 
 
 @dataclass(frozen=True, eq=False)

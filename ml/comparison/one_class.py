@@ -7,9 +7,9 @@ import keras
 import numpy as np
 
 from ml.calibration.good_users import FALSE_POSITIVES
-from ml.comparison.fitted import Asked, Fitted
+from ml.comparison.fitted import Fitted
 from ml.comparison.forgery import forge, keep_good
-from ml.comparison.material import Material
+from ml.comparison.material import Asked, Material
 from ml.models.complementary_gan import ComplementaryGan
 from ml.models.isolation_forest import Forests
 from ml.models.trail_autoencoder import TrailAutoencoder

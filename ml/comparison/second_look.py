@@ -9,8 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.comparison.fitted import Asked
-from ml.comparison.material import Material
+from ml.comparison.material import Asked, Material
 from ml.models.boosting import Table, regrow, search
 from ml.models.columns import event_columns
 from ml.models.company import company_columns

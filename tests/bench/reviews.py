@@ -13,10 +13,9 @@ import lightgbm
 import numpy as np
 from sklearn.metrics import average_precision_score
 
-from ml.comparison.fitted import Asked
 from ml.comparison.folds import cut_folds
 from ml.comparison.history import read_history
-from ml.comparison.material import Material
+from ml.comparison.material import Asked, Material
 from ml.comparison.questions import ask
 from ml.datasets.descriptor import Descriptor
 from ml.evaluation.views import ALL

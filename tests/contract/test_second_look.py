@@ -10,10 +10,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from ml.comparison.contenders import fit_models
-from ml.comparison.fitted import Asked
 from ml.comparison.folds import cut_folds
 from ml.comparison.history import History
-from ml.comparison.material import Material
+from ml.comparison.material import Asked, Material
 from ml.comparison.protocol import Model, Protocol
 from ml.comparison.questions import EVENT, ask
 from ml.sequences.sequences import Sequences

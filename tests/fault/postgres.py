@@ -2,8 +2,11 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
+
+import psycopg2
 
 from tests.fault.fault import Fault
 from tests.fault.killed import COPY
@@ -46,18 +49,29 @@ class WhilePublishing:
         shop.heal()
 
 
+@contextmanager
+def turn_taken(shop: Shop) -> Iterator[None]:
+    """Another publisher stands still while the flags are its alone to change."""
+    with closing(psycopg2.connect(shop.stack.postgres.dsn("trailguard_writer", "trailguard"))) as session:
+        session.cursor().execute("SELECT await_turn()")
+        yield
+
+
 @dataclass(frozen=True)
 class WriterAltered:
-    """The publisher's role is altered, as the words after ALTER ROLE say, and altered back."""
+    """The publisher's role is altered, as the words after ALTER ROLE say, and altered back. beside: what else is so
+    meanwhile."""
 
     harm: str
     mended: str
+    beside: Callable[[Shop], AbstractContextManager] = nullcontext
 
     def __call__(self, shop: Shop, round_: int) -> None:
         publish = score_users(shop.day(round_), shop.threshold_id)[-1]
-        shop.ask(f"ALTER ROLE trailguard_writer {self.harm}")
         shop.afterwards.append(lambda: shop.ask(f"ALTER ROLE trailguard_writer {self.mended}"))
-        assert shop.stage(publish).status == 1, "what failed here is tried again"
+        with self.beside(shop):
+            shop.ask(f"ALTER ROLE trailguard_writer {self.harm}")
+            assert shop.stage(publish).status == 1, "what failed here is tried again"
         shop.restore()
         shop.run(publish)
 
@@ -86,7 +100,7 @@ FAULTS = (
     ),
     Fault(
         "statements of the writer are cancelled",
-        "its statement_timeout is 5 ms",
-        WriterAltered("SET statement_timeout = '5ms'", "RESET statement_timeout"),
+        "its statement_timeout is a second, and another publisher keeps its turn for longer",
+        WriterAltered("SET statement_timeout = '1s'", "RESET statement_timeout", turn_taken),
     ),
 )
