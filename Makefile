@@ -9,7 +9,7 @@ export PYTHONPATH := $(CURDIR)
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status psql env spark lint test fault soak bench lock clean
+.PHONY: help install demo up down status psql env spark lint test fault soak bench audit lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ bench: $(READY) ## Trailguard beside what a user would otherwise pick; QUICK=1 t
 
 soak: $(READY) ## a week in fast-forward, in which much goes wrong; writes docs/soak.md
 	$(RUN) -m tests.soak
+
+audit: $(READY) ## known vulnerabilities of all that is pinned, asked of PyPI; needs the internet
+	$(RUN) -m uv tool run pip-audit==2.10.1 --strict --disable-pip --require-hashes -r requirements.lock -r infra/spark/requirements.lock
 
 lock: $(READY) ## resolve requirements.lock anew from pyproject.toml, and Spark's to match
 	$(RUN) -m uv pip compile --universal --python-version 3.11 --no-header --no-emit-index-url --no-annotate --generate-hashes \
