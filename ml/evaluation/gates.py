@@ -1,5 +1,6 @@
 """What a challenger must show before a person is asked: limits as data, measured on one frozen test slice."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from ml.errors import TrailguardError
@@ -15,22 +16,27 @@ class GateClosed(TrailguardError):
 
 @dataclass(frozen=True)
 class Gate:
-    """A limit. of: "challenger", or "challenger - champion" where a champion exists.
+    """Limits, of which one must be reached. of: "challenger", or "challenger - champion" where a champion exists.
 
-    bound: which end of the 95 % interval must reach the limit: `low` asks for proof, `high` refuses proven harm.
+    limits: of the estimate and the ends of its 95 % interval. `low` asks for proof, `high` refuses proven harm, and
+    `value` lets harm pass that is too small to matter: on enough users any is proven.
     """
 
     name: str
     of: str
     metric: str
-    bound: str
-    limit: float
+    limits: Mapping[str, float]
+
+    def passes(self, estimate: Estimate) -> bool:
+        return any(getattr(estimate, end) >= limit for end, limit in self.limits.items())
 
 
 GATES = (
-    Gate("ranks better than chance", "challenger", "roc_auc", "low", 0.5),
-    Gate("ranks no worse than the champion", "challenger - champion", "roc_auc", "high", 0.0),
-    Gate("finds no less than the champion", "challenger - champion", "average_precision", "high", 0.0),
+    Gate("ranks better than chance", "challenger", "roc_auc", {"low": 0.5}),
+    Gate("ranks no worse than the champion", "challenger - champion", "roc_auc", {"high": 0.0, "value": -0.01}),
+    Gate(
+        "finds no less than the champion", "challenger - champion", "average_precision", {"high": 0.0, "value": -0.02}
+    ),
 )
 
 
@@ -57,7 +63,7 @@ def check_gates(figures: dict[str, dict[str, Estimate]]) -> list[GateResult]:
     """
     applying = [gate for gate in GATES if gate.of in figures]
     found = [(gate, figures[gate.of][gate.metric]) for gate in applying]
-    return [GateResult(gate, estimate, getattr(estimate, gate.bound) >= gate.limit) for gate, estimate in found]
+    return [GateResult(gate, estimate, gate.passes(estimate)) for gate, estimate in found]
 
 
 def require_open(results: list[GateResult]) -> None:

@@ -1,4 +1,4 @@
-"""A gate is data held against figures: proof of merit against chance, no proof of harm against the champion."""
+"""A gate is data held against figures: proof of merit against chance, no proof of harm that matters."""
 
 import pytest
 
@@ -20,16 +20,20 @@ def test_without_a_champion_only_the_absolute_gate_applies():
 
 
 def test_a_challenger_that_may_be_better_is_let_through():
-    results = check_gates(against_champion(-0.001, -0.01, 0.008))
+    results = check_gates(against_champion(-0.02, -0.05, 0.008))
     assert len(results) == 3
     require_open(results)
 
 
+def test_a_loss_that_is_proven_and_too_small_to_matter_is_let_through():
+    require_open(check_gates(against_champion(-0.003, -0.004, -0.002)))
+
+
 def test_a_challenger_that_is_proven_worse_is_refused_by_name_and_figure():
     with pytest.raises(GateClosed) as refused:
-        require_open(check_gates(against_champion(-0.02, -0.03, -0.01)))
+        require_open(check_gates(against_champion(-0.03, -0.04, -0.01)))
     assert (
-        "closed=ranks no worse than the champion (challenger - champion, roc_auc: -0.0200, -0.0300 to -0.0100); "
+        "closed=ranks no worse than the champion (challenger - champion, roc_auc: -0.0300, -0.0400 to -0.0100); "
         in (str(refused.value))
     )
 
