@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from airflow.sdk.exceptions import AirflowSkipException
 from trailguard_stage import run_stage
 
+from ml.contracts.model_version import NOBODY
+
 log = logging.getLogger(__name__)
 
 
@@ -45,6 +47,6 @@ def promote(gate: dict, approval: dict, dag_run_id: str) -> dict:
         version=gate["version"],
         approved_by=person,
         gate_results=results,
-        against=gate["champion"] or "nobody",
+        against=gate["champion"] or NOBODY,
         dag_run_id=dag_run_id,
     )

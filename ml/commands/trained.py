@@ -47,7 +47,6 @@ def freeze_snapshot(as_of: str, learning: Learning, predecessor: "Snapshot | Non
 
     from ml.commands.ingest import descriptor
     from ml.ingest.label_store import LabelStore
-    from ml.training.slices import DEFAULT_SHARES
     from ml.training.snapshot import make_snapshot
 
     chosen, found, moment = settings(), descriptor(), parse_time(as_of)
@@ -59,7 +58,6 @@ def freeze_snapshot(as_of: str, learning: Learning, predecessor: "Snapshot | Non
         window=chosen.window,
         extras=found.extras,
         out=learned_folder(as_of, learning),
-        shares=predecessor.shares if predecessor else DEFAULT_SHARES,
         predecessor=predecessor,
     )
 

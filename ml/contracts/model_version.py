@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+NOBODY = "nobody"  # in the place of a version, where no version acts
+
 
 class ModelVersion(NamedTuple):
     """name: of the registered model. version: MLflow's number, as text."""

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
+from ml.contracts.model_version import NOBODY
 from ml.errors import TrailguardError
 from ml.registry.ledger import Promotion, PromotionLedger
 from ml.registry.model_registry import CHAMPION, ModelRegistry
-
-NOBODY = "nobody"
 
 
 class NothingBefore(TrailguardError):
@@ -56,11 +55,11 @@ class Champion:
         reason: str,
         gate_results: list[dict],
         dag_run_id: str | None,
-        against: str | None = None,
+        against: str = "",
     ) -> dict[str, object]:
         """Points the alias at the version. Where it points there already, nothing is written.
 
-        against: the champion that the gate compared it with, NOBODY where there was none; None asks for nothing.
+        against: the champion that the gate compared it with, NOBODY where there was none; empty asks for nothing.
         Returns what was done: version, moved, from. Raises MovedBefore, GateOutdated, PromotionNotAllowed.
         """
         before = self.version

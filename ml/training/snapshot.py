@@ -156,10 +156,11 @@ def make_snapshot(
     anomalous user did after their label became known is left out: it is a consequence of the label (a blocked
     account appeals), and would give it away.
     predecessor: what the model has learned from that is to be updated. Its users stay in their slices, the others are
-        dealt out by a hash; those of them who would be learned from are known as soon as a label calls them anomalous.
+        dealt out by a hash in its shares; those of them who would be learned from are known as soon as a label calls
+        them anomalous.
     Raises InputAbsent, SnapshotTooSmall.
     """
-    moments = {"as_of": as_of, "label_delay": label_delay}
+    moments, shares = {"as_of": as_of, "label_delay": label_delay}, predecessor.shares if predecessor else shares
     early = partial(_learned_from, shares=shares) if predecessor else None
     users, sequences = know_users(events, labels, **moments, window=window, early=early)
     users = inherit_slices(users, predecessor.users, shares) if predecessor else _slice_by_time(users, shares)
